@@ -1,0 +1,1 @@
+"""mediafm: contextual embeddings for every shot of a catalog."""

@@ -1,0 +1,102 @@
+"""Errors that a user can act on: what, where, what to do, in one line."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+
+class MediaFMError(Exception):
+    """One line for the user: where, what is wrong, what to do.
+
+    Args:
+        what: What is wrong, without the place.
+        where: The file, folder, title or option concerned.
+        do: What the user can do about it.
+    """
+
+    def __init__(self, what: str, *, where: str | Path | None = None, do: str | None = None):
+        self.what = " ".join(what.split())
+        self.where = None if where is None else str(where)
+        self.do = do
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f"; {self.do}" if self.do else ""
+        return f"{place}{self.what}{advice}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.what, self.where, self.do))
+
+
+def _rebuild(kind: type[MediaFMError], what: str, where: str | None, do: str | None) -> Exception:
+    return kind(what, where=where, do=do)
+
+
+class MediaError(MediaFMError):
+    """A media file or a sidecar that cannot be read."""
+
+
+class CatalogError(MediaFMError):
+    """A catalog that is missing, damaged, read-only or does not fit what is asked of it."""
+
+
+class FingerprintError(CatalogError):
+    """Vectors that different encoders, weights or settings made would be mixed."""
+
+
+class EncoderError(MediaFMError):
+    """An encoder whose weights are missing or not the expected ones, or that failed."""
+
+
+class ModelError(MediaFMError):
+    """A model or checkpoint that cannot be loaded or does not fit the catalog."""
+
+
+class MissingExtraError(MediaFMError):
+    """An optional dependency that is not installed.
+
+    Args:
+        package: What is missing, as the user would name it.
+        extra: The extra of ours that brings it.
+        purpose: What it is needed for.
+    """
+
+    def __init__(self, package: str, *, extra: str, purpose: str):
+        MediaFMError.__init__(
+            self,
+            f"{purpose} needs {package}, which is not installed",
+            do=f"pip install 'mediafm[{extra}]'",
+        )
+        self._args = (package, extra, purpose)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_extra, self._args)
+
+
+def _rebuild_extra(package: str, extra: str, purpose: str) -> Exception:
+    return MissingExtraError(package, extra=extra, purpose=purpose)
+
+
+def describe_os_error(error: OSError) -> str:
+    """Names an operating-system failure in words (``no space left on the disk``).
+
+    Args:
+        error: The error as Python raised it.
+
+    Returns:
+        A short phrase without the path.
+    """
+    words = {
+        errno.ENOSPC: "no space left on the disk",
+        errno.EDQUOT: "the disk quota is used up",
+        errno.EROFS: "the file system is read-only",
+        errno.EACCES: "permission denied",
+        errno.EPERM: "not permitted",
+        errno.ENOENT: "no such file or folder",
+        errno.EISDIR: "it is a folder",
+        errno.EIO: "the disk reports a read or write error",
+        errno.EFBIG: "the file would grow over the allowed size",
+    }
+    return words.get(error.errno or 0, error.strerror or str(error))
