@@ -1,0 +1,1 @@
+"""One title after another into the catalog."""

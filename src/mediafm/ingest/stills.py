@@ -1,0 +1,94 @@
+"""Which pictures stand for a shot."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from mediafm.media.reader import Still
+from mediafm.timeline import US, Span
+
+
+@dataclass(frozen=True)
+class FrameConfig:
+    """How many frames of a shot the picture encoder sees.
+
+    Args:
+        interval: Microseconds of shot per frame: the frames lie in the middle of equal parts.
+        most: Frames of one shot at most.
+    """
+
+    interval: int = US
+    most: int = 8
+
+    def count(self, shot: Span) -> int:
+        """Frames to take from a shot."""
+        return min(max(round(shot.duration / self.interval), 1), self.most)
+
+
+class StillBuffer:
+    """The stills of the open shot, thinned evenly as it grows.
+
+    Args:
+        most: Stills that a long shot keeps at least; twice as many at most.
+    """
+
+    def __init__(self, most: int = 64):
+        self.most = most
+        self._stills: list[Still] = []
+
+    def __len__(self) -> int:
+        return len(self._stills)
+
+    def add(self, still: Still) -> None:
+        """Appends the next still in time."""
+        self._stills.append(still)
+
+    def thin(self, settled: int) -> None:
+        """Drops every other still of the part of the open shot in which no cut will come.
+
+        Args:
+            settled: End of that part, microseconds.
+        """
+        sure = sum(still.time < settled for still in self._stills)
+        if sure > 2 * self.most:
+            self._stills[:sure] = self._stills[:sure:2]
+
+    def take(self, shot: Span, count: int) -> list[Still]:
+        """Takes stills at uniform intervals and forgets everything up to the shot's end.
+
+        Args:
+            shot: A shot that is closed.
+            count: How many are wanted.
+
+        Returns:
+            Those nearest to the middles of ``count`` equal parts; fewer where there are fewer.
+        """
+        inside = [still for still in self._stills if shot.contains(still.time)]
+        self._stills = [still for still in self._stills if still.time >= shot.end]
+        if not inside:
+            return []
+        times_N = np.array([still.time for still in inside])
+        middles_K = shot.start + (np.arange(count) + 0.5) * shot.duration / count
+        nearest_K = np.abs(times_N[None] - middles_K[:, None]).argmin(1)
+        return [inside[i] for i in np.unique(nearest_K)]
+
+
+def keyframe_jpeg(picture_HWC: npt.NDArray[np.uint8], height: int = 180) -> bytes:
+    """Writes a picture as a small JPEG.
+
+    Args:
+        picture_HWC: Upright RGB.
+        height: Pixels; smaller pictures keep their size.
+    """
+    image = Image.fromarray(picture_HWC)
+    if image.height > height:
+        width = max(round(image.width * height / image.height), 1)
+        image = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=85)
+    return out.getvalue()

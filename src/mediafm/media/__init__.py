@@ -1,0 +1,1 @@
+"""Media files, timed text and metadata: what a title is made of."""

@@ -1,0 +1,20 @@
+"""Fixtures that every test folder shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+REQUIRED = {name for name in os.environ.get("MEDIAFM_REQUIRE", "").split(",") if name}
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real media and data beside the checkout; skips where it is absent."""
+    if not SHARED.is_dir():
+        reason = f"the real media and data are not at {SHARED}"
+        if "shared" in REQUIRED:
+            pytest.fail(f"{reason}, and MEDIAFM_REQUIRE names them")
+        pytest.skip(reason)
+    return SHARED
