@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
@@ -27,7 +27,7 @@ class Task(Protocol):
 class Progress(Protocol):
     """Where long work reports."""
 
-    def task(self, name: str, total: float | None, unit: str) -> _TaskContext:
+    def task(self, name: str, total: float | None, unit: str) -> AbstractContextManager[Task]:
         """Opens a task; use it in a ``with`` block.
 
         Args:
@@ -38,11 +38,6 @@ class Progress(Protocol):
 
     def say(self, text: str) -> None:
         """Prints a line that stays."""
-
-
-class _TaskContext(Protocol):
-    def __enter__(self) -> Task: ...
-    def __exit__(self, *args: object) -> None: ...
 
 
 class Silent:

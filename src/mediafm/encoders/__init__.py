@@ -7,16 +7,16 @@ from mediafm.encoders.base import (
     TextEncoder,
     VideoEncoder,
 )
-from mediafm.encoders.registry import AUDIO, TEXT, VIDEO, load_encoders
+from mediafm.encoders.registry import AUDIO, TEXT, VIDEO, EncoderChoice
 
 __all__ = [
     "AUDIO",
     "TEXT",
     "VIDEO",
     "AudioEncoder",
+    "EncoderChoice",
     "EncoderInfo",
     "Encoders",
     "TextEncoder",
     "VideoEncoder",
-    "load_encoders",
 ]

@@ -41,17 +41,17 @@ class EfficientNetLite2:
         EncoderError: The weights are not the tested ones.
     """
 
+    info = EncoderInfo(
+        "video",
+        "efficientnet-lite2",
+        DIM,
+        {"weights": WEIGHTS_SHA256[:16], "size": str(SIZE), "fit": "squeeze bicubic"},
+    )
     size = SIZE
 
     def __init__(self) -> None:
         import onnxruntime
 
-        self.info = EncoderInfo(
-            "video",
-            "efficientnet-lite2",
-            DIM,
-            {"weights": WEIGHTS_SHA256[:16], "size": str(SIZE), "fit": "squeeze bicubic"},
-        )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads()
         # Idle threads that spin take the core from the next stage of the pipeline.

@@ -2,70 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from mediafm.encoders.base import AudioEncoder, Encoders, TextEncoder, VideoEncoder
+from mediafm.encoders.base import EncoderInfo, Encoders
 from mediafm.errors import EncoderError
 
-E = TypeVar("E")
+VIDEO = {"efficientnet-lite2": "mediafm.encoders.efficientnet:EfficientNetLite2"}
+AUDIO = {"whisper-base": "mediafm.encoders.whisper:WhisperBase"}
+TEXT = {"use-multilingual": "mediafm.encoders.use:UniversalSentenceEncoder"}
 
 
-def _efficientnet() -> VideoEncoder:
-    from mediafm.encoders.efficientnet import EfficientNetLite2
-
-    return EfficientNetLite2()
-
-
-def _whisper() -> AudioEncoder:
-    from mediafm.encoders.whisper import WhisperBase
-
-    return WhisperBase()
-
-
-def _use() -> TextEncoder:
-    from mediafm.encoders.use import UniversalSentenceEncoder
-
-    return UniversalSentenceEncoder()
-
-
-VIDEO: dict[str, Callable[[], VideoEncoder]] = {"efficientnet-lite2": _efficientnet}
-AUDIO: dict[str, Callable[[], AudioEncoder]] = {"whisper-base": _whisper}
-TEXT: dict[str, Callable[[], TextEncoder]] = {"use-multilingual": _use}
-
-
-def load_encoders(
-    video: str | None = "efficientnet-lite2",
-    audio: str | None = "whisper-base",
-    text: str | None = "use-multilingual",
-) -> Encoders:
-    """Loads the chosen encoders, weights verified.
+@dataclass(frozen=True)
+class EncoderChoice:
+    """The encoders that a user chose, by name; ``none`` leaves a modality out.
 
     Args:
-        video: Name of the picture encoder, ``None`` or ``none`` to leave the modality out.
-        audio: Name of the sound encoder, likewise.
-        text: Name of the text encoder, likewise.
+        video: Name of the picture encoder.
+        audio: Name of the sound encoder.
+        text: Name of the text encoder.
 
-    Returns:
-        The three; 1280 + 512 + 512 = 2304 numbers a shot by default.
-
-    Raises:
-        EncoderError: A name is unknown, or weights are not the tested ones.
-        MissingExtraError: Weights are not installed.
+    By default 1280 + 512 + 512 = 2304 numbers a shot, by luck the width of the original.
     """
-    return Encoders(
-        video=_make(VIDEO, video, "video"),
-        audio=_make(AUDIO, audio, "audio"),
-        text=_make(TEXT, text, "text"),
-    )
+
+    video: str = "efficientnet-lite2"
+    audio: str = "whisper-base"
+    text: str = "use-multilingual"
+
+    def infos(self) -> dict[str, EncoderInfo]:
+        """Modality to what decides its vectors; loads no weights.
+
+        Raises:
+            EncoderError: A name is unknown.
+        """
+        chosen = (
+            _class(VIDEO, self.video, "video"),
+            _class(AUDIO, self.audio, "audio"),
+            _class(TEXT, self.text, "text"),
+        )
+        return {encoder.info.modality: encoder.info for encoder in chosen if encoder is not None}
+
+    def load(self) -> Encoders:
+        """Loads the encoders, weights verified.
+
+        Raises:
+            EncoderError: A name is unknown, or weights are not the tested ones.
+            MissingExtraError: Weights are not installed.
+        """
+        video = _class(VIDEO, self.video, "video")
+        audio = _class(AUDIO, self.audio, "audio")
+        text = _class(TEXT, self.text, "text")
+        return Encoders(video and video(), audio and audio(), text and text())
 
 
-def _make(known: dict[str, Callable[[], E]], name: str | None, modality: str) -> E | None:
-    if name is None or name == "none":
+def _class(known: Mapping[str, str], name: str, modality: str) -> Any:
+    if name == "none":
         return None
     if name not in known:
         raise EncoderError(
             f"there is no {modality} encoder '{name}'",
             do=f"choose one of {', '.join(known)}, or none",
         )
-    return known[name]()
+    module, _, cls = known[name].partition(":")
+    return getattr(importlib.import_module(module), cls)

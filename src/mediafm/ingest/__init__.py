@@ -1,1 +1,7 @@
 """One title after another into the catalog."""
+
+from mediafm.ingest.config import IngestConfig, IngestReport, Outcome
+from mediafm.ingest.ingest import ingest
+from mediafm.ingest.stills import FrameConfig
+
+__all__ = ["FrameConfig", "IngestConfig", "IngestReport", "Outcome", "ingest"]

@@ -8,7 +8,7 @@ shot, a window of thumbnails, a window of sound and the cues stays in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ from mediafm.ingest.stills import FrameConfig, StillBuffer, keyframe_jpeg
 from mediafm.media.reader import AudioChunk, Reader, Still, VideoChunk
 from mediafm.progress import Task
 from mediafm.shots import Detector, Segmenter, ShotConfig
-from mediafm.timeline import US, Cue, Shot
+from mediafm.timeline import US, Cue, Shot, Span, format_time
 
 _PICTURES = 32
 """Pictures gathered over shots before the encoder is called."""
@@ -96,11 +96,12 @@ class Pipeline:
         self._sounded = 0
         self._shots: list[Shot] = []
 
-    def run(self, cues: list[Cue], task: Task) -> list[Shot]:
+    def run(self, cues: list[Cue], notes: list[str], task: Task) -> list[Shot]:
         """Reads the title to its end.
 
         Args:
-            cues: Timed text from sidecars; embedded text is added to it only if there is none.
+            cues: Timed text from sidecars; embedded text counts only if there is none.
+            notes: Gets what the user should know.
             task: Gets the seconds of media done.
 
         Returns:
@@ -122,7 +123,8 @@ class Pipeline:
             else:
                 embedded.append(chunk)
         self._finish()
-        self._write_text(sorted(cues or embedded, key=lambda cue: cue.span))
+        cues = from_zero(cues, self.reader.end, notes) or embedded
+        self._write_text(sorted(cues, key=lambda cue: cue.span))
         return self._shots
 
     def _video(self, chunk: VideoChunk) -> None:
@@ -212,6 +214,30 @@ class _PictureQueue:
         self.counts.pictures += len(pictures)
         self._first += len(counts_N)
         self._stills = []
+
+
+def from_zero(cues: list[Cue], end: int, notes: list[str]) -> list[Cue]:
+    """Moves cues that count from a programme timecode (10:00:00:00) to the title's zero.
+
+    Broadcast captions begin at a whole hour; no cue of such a file lies inside the title.
+
+    Args:
+        cues: Cues of a sidecar.
+        end: End of the title, microseconds.
+        notes: Gets a line if they were moved, or lie outside for another reason.
+
+    Returns:
+        The cues, moved if that brings the first one into the title.
+    """
+    first = min((cue.span.start for cue in cues), default=0)
+    if first < end or not cues:
+        return cues
+    hours = first // (3600 * US) * 3600 * US
+    if first - hours >= end:
+        notes.append(f"all cues lie after the end of the title, the first at {format_time(first)}")
+        return cues
+    notes.append(f"cue times count from {format_time(hours)}, which was taken for the title's zero")
+    return [replace(cue, span=Span(cue.span.start - hours, cue.span.end - hours)) for cue in cues]
 
 
 def shot_texts(shots: list[Shot], cues: list[Cue]) -> Iterator[str]:

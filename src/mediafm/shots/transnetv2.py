@@ -178,7 +178,7 @@ class TransNetV2Detector:
     window, margin = 300, 25
 
     def __init__(self, dtype: torch.dtype | None = None, device: str = "cpu"):
-        self._net = network(dtype or best_dtype(device), device)
+        self._dtype, self._device = dtype or best_dtype(device), device
         self.settings = {"weights": WEIGHTS_SHA256[:16], "window": str(self.window)}
         self._frames: npt.NDArray[np.uint8] = np.zeros((0, HEIGHT, WIDTH, 3), dtype=np.uint8)
         self._started = False
@@ -191,7 +191,7 @@ class TransNetV2Detector:
         self._frames = np.concatenate([self._frames, frames_THWC])
         rates = []
         while len(self._frames) >= self.window:
-            rates.append(self._net(self._frames[: self.window])[self.margin : -self.margin])
+            rates.append(self._rates(self._frames[: self.window])[self.margin : -self.margin])
             self._frames = self._frames[self.window - 2 * self.margin :]
         return np.concatenate(rates) if rates else np.zeros(0, dtype=np.float32)
 
@@ -200,8 +200,11 @@ class TransNetV2Detector:
         if len(self._frames) <= self.margin:
             return np.zeros(0, dtype=np.float32)
         padding = np.repeat(self._frames[-1:], self.margin, axis=0)
-        rates = self._net(np.concatenate([self._frames, padding]))
+        rates = self._rates(np.concatenate([self._frames, padding]))
         return rates[self.margin : -self.margin]
+
+    def _rates(self, frames_THWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return network(self._dtype, self._device)(frames_THWC)
 
 
 @functools.cache

@@ -1,0 +1,185 @@
+"""A pinned view of a catalog: committed titles, and every table at one version."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from functools import cached_property
+
+from mediafm.catalog.records import EncoderRecord, TitleRecord
+from mediafm.catalog.schemas import encoder_of, table_to_records
+from mediafm.catalog.store import Store
+from mediafm.catalog.tables import FragmentCache, PinnedTable, by_fragment, open_latest
+from mediafm.errors import CatalogError, FingerprintError
+
+_ATTEMPTS = 50
+_FOLDERS = ("", "features", "metadata", "embeddings")
+
+
+def title_rows(store: Store, cache: FragmentCache) -> list[TitleRecord]:
+    """All rows of ``titles`` at the latest version, superseded ones included, in row order."""
+    uri = store.table("titles")
+    dataset = open_latest(uri)
+    if dataset is None:
+        return []
+    parts = by_fragment(
+        dataset, uri, cache, lambda fragment: table_to_records(TitleRecord, fragment.to_table())
+    )
+    return list(itertools.chain.from_iterable(parts))
+
+
+def latest(rows: list[TitleRecord]) -> dict[str, TitleRecord]:
+    """The row that counts for every title, sorted by title: the last by time, then by place."""
+    found: dict[str, TitleRecord] = {}
+    for row in rows:
+        if row.title_id not in found or row.committed_at >= found[row.title_id].committed_at:
+            found[row.title_id] = row
+    return dict(sorted(found.items()))
+
+
+def list_tables(store: Store) -> list[str]:
+    """Names of all tables but ``titles``."""
+    names = (name for folder in _FOLDERS for name in store.tables(folder))
+    return [name for name in names if name != "titles"]
+
+
+class Snapshot:
+    """What one reader sees until it refreshes.
+
+    Args:
+        store: Where the catalog lies.
+        titles: Committed titles, sorted by id.
+        tables: The other tables, each at one version.
+        cache: What was read of the fragments.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        titles: dict[str, TitleRecord],
+        tables: dict[str, PinnedTable],
+        cache: FragmentCache,
+    ):
+        self.titles = titles
+        self.tables = tables
+        self.ingests = {title.ingest_id: title for title in titles.values()}
+        self._store, self._cache = store, cache
+
+    @classmethod
+    def take(cls, store: Store, cache: FragmentCache) -> Snapshot:
+        """Pins the catalog as it is now.
+
+        Children are committed before their title, so tables opened after ``titles`` hold all that
+        ``titles`` names, unless a title was replaced and its old rows collected in between. That
+        shows in ``titles``, which is therefore read again at the end.
+
+        Raises:
+            CatalogError: Titles are replaced faster than they can be read.
+        """
+        rows = title_rows(store, cache)
+        for _ in range(_ATTEMPTS):
+            titles = latest(rows)
+            tables = {}
+            for name in list_tables(store):
+                uri = store.table(name)
+                dataset = open_latest(uri)
+                if dataset is not None:  # made but not committed yet: as good as missing
+                    tables[name] = PinnedTable(uri, dataset, cache)
+            rows = title_rows(store, cache)
+            still = {title.ingest_id for title in latest(rows).values()}
+            if all(title.ingest_id in still for title in titles.values()):
+                return cls(store, titles, tables, cache)
+        raise CatalogError(
+            "titles are replaced faster than the catalog can be opened",
+            where=store.where,
+            do="try again when fewer ingests run",
+        )
+
+    def repin(self, name: str) -> PinnedTable | None:
+        """Moves one table that does not hang on titles' children to its latest version."""
+        uri = self._store.table(name)
+        dataset = open_latest(uri)
+        if dataset is not None:
+            self.tables[name] = PinnedTable(uri, dataset, self._cache)
+        else:
+            self.tables.pop(name, None)
+        return self.tables.get(name)
+
+    @cached_property
+    def feature_tables(self) -> dict[str, tuple[EncoderRecord, PinnedTable]]:
+        """Modality to its encoder and its table, where a committed title has features there.
+
+        Raises:
+            FingerprintError: Two encoders' features were committed for one modality.
+        """
+        found: dict[str, tuple[EncoderRecord, PinnedTable]] = {}
+        for encoder, table in self._used("features/"):
+            if encoder.modality in found:
+                raise self._mixed(found[encoder.modality][0], encoder)
+            found[encoder.modality] = (encoder, table)
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def metadata_table(self) -> tuple[EncoderRecord, PinnedTable] | None:
+        """The encoder and the table of the metadata vectors, where a committed title has some."""
+        used = self._used("metadata/")
+        if len(used) > 1:
+            raise self._mixed(used[0][0], used[1][0])
+        return used[0] if used else None
+
+    def _used(self, prefix: str) -> list[tuple[EncoderRecord, PinnedTable]]:
+        return [
+            (encoder_of(table.schema), table)
+            for name, table in self.tables.items()
+            if name.startswith(prefix) and not self.ingests.keys().isdisjoint(table.runs)
+        ]
+
+    def _mixed(self, one: EncoderRecord, other: EncoderRecord) -> FingerprintError:
+        return FingerprintError(
+            f"it holds {one.modality} vectors of two encoders, {describe(one)} and "
+            f"{describe(other)}: {differences(one, other)}",
+            where=self._store.where,
+            do="ingest into a new catalog (--catalog NEW) with one of them",
+        )
+
+    def check_encoders(self, encoders: Mapping[str, EncoderRecord]) -> None:
+        """Refuses encoders that do not fit what is committed.
+
+        Args:
+            encoders: Modality to the encoder that is about to write or to be compared with;
+                ``metadata`` stands for the vectors of title metadata.
+
+        Raises:
+            FingerprintError: Names both encoders and what differs.
+        """
+        for modality, encoder in encoders.items():
+            if modality == "metadata":
+                held = self.metadata_table
+            else:
+                held = self.feature_tables.get(modality)
+            if held is not None and held[0].fingerprint != encoder.fingerprint:
+                raise FingerprintError(
+                    f"it holds {modality} vectors of {describe(held[0])}, which do not mix with "
+                    f"those of {describe(encoder)}: {differences(held[0], encoder)}",
+                    where=self._store.where,
+                    do=f"use the encoder {held[0].name} again, or a new catalog (--catalog NEW)",
+                )
+
+
+def describe(encoder: EncoderRecord) -> str:
+    """An encoder in a message."""
+    return f"'{encoder.name}' ({encoder.fingerprint}, width {encoder.dim})"
+
+
+def differences(held: EncoderRecord, other: EncoderRecord) -> str:
+    """What differs between two encoders, setting by setting."""
+    parts = []
+    if held.name != other.name:
+        parts.append(f"name {held.name} / {other.name}")
+    if held.dim != other.dim:
+        parts.append(f"width {held.dim} / {other.dim}")
+    for key in sorted(held.settings.keys() | other.settings.keys()):
+        one, two = held.settings.get(key, "(none)"), other.settings.get(key, "(none)")
+        if one != two:
+            parts.append(f"{key} {one} / {two}")
+    return "they differ in " + (", ".join(parts) if parts else "their weights")

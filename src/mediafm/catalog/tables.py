@@ -1,0 +1,288 @@
+"""One Lance table: made without races, appended to, read by ingest, deleted from.
+
+Rows that one append brought lie together, and stay together: Lance keeps the order of rows through
+deletions and compaction. So a table's index is one run of rows per ``ingest_id``, and a title is
+read as a range.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mediafm.catalog.guard import is_conflict, is_missing
+from mediafm.errors import CatalogError
+
+_ATTEMPTS = 12
+_IDS_PER_DELETE = 200
+
+T = TypeVar("T")
+
+FragmentCache = dict[str, dict[tuple[str, int], Any]]
+"""What was read of a table, by the fragment's data file and its count of deleted rows.
+
+Fragments never change but for deletions, which only grow, so the pair names a content.
+"""
+
+
+def open_latest(uri: str) -> Any | None:
+    """Opens a table at its latest version, ``None`` where there is none."""
+    import lance
+
+    try:
+        return lance.dataset(uri)
+    except ValueError as error:
+        if is_missing(error):
+            return None
+        raise
+
+
+def ensure(uri: str, schema: pa.Schema) -> None:
+    """Makes an empty table where there is none; any number of processes may do so at once.
+
+    ``lance.write_dataset`` in the modes ``create`` and ``append`` is not safe here: two that
+    start at once may both succeed, the second as an *overwrite* that drops the rows of the first
+    (pylance 14.0.2). An explicit commit without retries can only ever write version 1.
+    """
+    from lance import LanceDataset, LanceOperation
+    from lance.schema import LanceSchema
+
+    if open_latest(uri) is not None:
+        return
+    operation = LanceOperation.Overwrite(LanceSchema.from_pyarrow(schema), [])
+    try:
+        LanceDataset.commit(uri, operation, max_retries=0)
+    except (OSError, ValueError):
+        # Lance words the lost race in several ways; what counts is that the table is there.
+        if open_latest(uri) is None:
+            raise
+
+
+def append(uri: str, schema: pa.Schema, data: Callable[[], Any]) -> None:
+    """Appends rows in one commit.
+
+    Args:
+        uri: The table, made where it is missing.
+        schema: Its schema.
+        data: Gives the rows, a table or a reader of batches, anew for every attempt.
+    """
+    import lance
+
+    ensure(uri, schema)
+    retry(lambda: lance.write_dataset(data(), uri, schema=schema, mode="append"))
+
+
+def retry(commit: Callable[[], T]) -> T:
+    """Repeats a commit that others preempted, beyond the retries of Lance itself."""
+    for attempt in itertools.count(1):
+        try:
+            return commit()
+        except (OSError, RuntimeError, ValueError) as error:
+            if attempt == _ATTEMPTS or not is_conflict(error):
+                raise
+            time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 7)))
+    raise AssertionError
+
+
+def quote(text: str) -> str:
+    """A string literal of a Lance predicate."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def delete(uri: str, predicate: str) -> None:
+    """Deletes the rows that a predicate names; nothing happens where the table is missing."""
+
+    def attempt() -> None:
+        dataset = open_latest(uri)
+        if dataset is not None:
+            dataset.delete(predicate)
+
+    retry(attempt)
+
+
+def delete_ingests(uri: str, ingest_ids: Iterable[str]) -> None:
+    """Deletes the rows of some ingests."""
+    ids = sorted(ingest_ids)
+    for start in range(0, len(ids), _IDS_PER_DELETE):
+        some = ", ".join(map(quote, ids[start : start + _IDS_PER_DELETE]))
+        delete(uri, f"ingest_id IN ({some})")
+
+
+def by_fragment(dataset: Any, uri: str, cache: FragmentCache, read: Callable[[Any], T]) -> list[T]:
+    """Reads a table fragment by fragment, and only fragments that are new since the last time.
+
+    Args:
+        dataset: The table at a version.
+        uri: Its name in the cache.
+        cache: What earlier calls read; brought up to date.
+        read: Reads one fragment.
+    """
+    known = cache.get(uri, {})
+    now: dict[tuple[str, int], Any] = {}
+    for fragment in dataset.get_fragments():
+        key = (fragment.metadata.files[0].path, fragment.num_deletions)
+        now[key] = known[key] if key in known else read(fragment)
+    cache[uri] = now
+    return list(now.values())
+
+
+def _runs_of(fragment: Any) -> list[tuple[str, int]]:
+    column = fragment.to_table(columns=["ingest_id"]).column(0).combine_chunks()
+    if not len(column):
+        return []
+    encoded = pc.run_end_encode(column)
+    ends = [0, *encoded.run_ends.to_pylist()]
+    return list(
+        zip(
+            encoded.values.to_pylist(),
+            (end - start for start, end in itertools.pairwise(ends)),
+            strict=True,
+        )
+    )
+
+
+class PinnedTable:
+    """A table at one version, read by ``ingest_id``.
+
+    Args:
+        uri: What Lance calls it.
+        dataset: The table as opened.
+        cache: What other versions of it already read.
+    """
+
+    def __init__(self, uri: str, dataset: Any, cache: FragmentCache):
+        self.uri = uri
+        self.dataset = dataset
+        self._cache = cache
+        self._lost: set[str] = set()  # ingests that the pinned version had and the latest has not
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema with its metadata."""
+        return self.dataset.schema
+
+    @cached_property
+    def runs(self) -> dict[str, tuple[int, int]]:
+        """First row and number of rows of every ingest.
+
+        Where an ingest was appended twice (two processes embedded the same title) the first run
+        counts; consumers know how many rows one copy has.
+        """
+        runs: dict[str, tuple[int, int]] = {}
+        last, row = None, 0
+        for part in by_fragment(self.dataset, self.uri, self._cache, _runs_of):
+            for ingest_id, count in part:
+                if ingest_id == last:
+                    start, so_far = runs[ingest_id]
+                    if start + so_far == row:
+                        runs[ingest_id] = (start, so_far + count)
+                elif ingest_id not in runs:
+                    runs[ingest_id] = (row, count)
+                last, row = ingest_id, row + count
+        return runs
+
+    def rows(self, ingest_id: str, columns: Sequence[str]) -> pa.Table:
+        """All rows of one ingest in the order they were written; none where it has none."""
+        return self.many([ingest_id], columns)[0]
+
+    def many(self, ingest_ids: Sequence[str], columns: Sequence[str]) -> list[pa.Table]:
+        """Rows of several ingests, read together where they lie side by side.
+
+        Args:
+            ingest_ids: Ingests in any order.
+            columns: What to read.
+
+        Returns:
+            A table per ingest, in the order of ``ingest_ids``.
+
+        Raises:
+            CatalogError: The pinned version was cleaned away and the title replaced since.
+        """
+        return self._lasting(lambda: self._read(ingest_ids, columns), ingest_ids)
+
+    def all(self) -> pa.Table:
+        """The whole table in row order; for small tables."""
+        return self._lasting(lambda: self.dataset.to_table(scan_in_order=True))
+
+    def _lasting(self, read: Callable[[], T], ingest_ids: Iterable[str] = ()) -> T:
+        """Reads, also when the pinned version was cleaned away under a long-lived reader.
+
+        What one ingest wrote never changes, so the latest version serves as well, as long as the
+        ingest is still there.
+        """
+        try:
+            if self._lost.isdisjoint(ingest_ids):
+                return read()
+        except (OSError, ValueError, RuntimeError) as error:
+            if not is_missing(error):
+                raise
+            held = set(self.__dict__.get("runs", ()))
+            dataset = open_latest(self.uri)
+            if dataset is not None and (held or not ingest_ids):
+                self.dataset = dataset
+                self.__dict__.pop("runs", None)
+                self._lost = held - set(self.runs)
+                if self._lost.isdisjoint(ingest_ids):
+                    return read()
+        raise CatalogError(
+            "rows were replaced or deleted since the catalog was opened",
+            where=self.uri,
+            do="open the catalog again (refresh)",
+        )
+
+    def one(self, ingest_id: str, key: str, value: int, column: str) -> Any | None:
+        """One value of one ingest, found by an integer column; reads no other row's value."""
+        keys = self.rows(ingest_id, [key])[key].to_pylist()
+        if value not in keys:
+            return None
+
+        def read() -> pa.Table:
+            place = self.runs[ingest_id][0] + keys.index(value)
+            return self.dataset.to_table(columns=[column], offset=place, limit=1)
+
+        return self._lasting(read, [ingest_id])[column][0].as_py()
+
+    def count_present(self, ingest_ids: Iterable[str]) -> int:
+        """Rows of these ingests whose ``present`` is true."""
+        wanted = set(ingest_ids)
+        values = pa.array(sorted(wanted), pa.string())
+
+        def read() -> int:
+            if wanted.issuperset(self.runs):
+                return int(self.dataset.count_rows(filter="present"))
+            scan = self.dataset.to_batches(columns=["ingest_id"], filter="present")
+            return sum(int(pc.sum(pc.is_in(b.column(0), values)).as_py() or 0) for b in scan)
+
+        return self._lasting(read, wanted)
+
+    def _read(self, ingest_ids: Sequence[str], columns: Sequence[str]) -> list[pa.Table]:
+        names = list(columns)
+        empty = pa.schema([self.schema.field(name) for name in names]).empty_table()
+        found = [empty] * len(ingest_ids)
+        places = deque(
+            sorted(
+                (*self.runs[ingest_id], place)
+                for place, ingest_id in enumerate(ingest_ids)
+                if ingest_id in self.runs
+            )
+        )
+        while places:
+            first, end = places[0][0], places[0][0]
+            side_by_side = []
+            while places and places[0][0] == end:
+                side_by_side.append(places.popleft())
+                end += side_by_side[-1][1]
+            table = self.dataset.to_table(
+                columns=names, offset=first, limit=end - first, scan_in_order=True
+            )
+            for start, count, place in side_by_side:
+                found[place] = table.slice(start - first, count)
+        return found

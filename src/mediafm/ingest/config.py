@@ -1,0 +1,109 @@
+"""What a run of ingest is asked to do, and what it says afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from mediafm.catalog import EncoderRecord
+from mediafm.encoders import EncoderChoice
+from mediafm.fingerprint import fingerprint
+from mediafm.ingest.stills import FrameConfig
+from mediafm.media.reader import ReadOptions
+from mediafm.shots import ShotConfig, make_detector
+from mediafm.timeline import US
+
+Status = Literal["ingested", "unchanged", "moved", "busy", "failed"]
+
+
+@dataclass(frozen=True)
+class IngestConfig:
+    """Everything that decides what ingest writes for a title.
+
+    Args:
+        encoders: Encoders by name.
+        shots: Detector and lengths of shots.
+        frames: Frames of a shot that the picture encoder sees.
+        languages: Preferred languages of streams and subtitles.
+    """
+
+    encoders: EncoderChoice = field(default_factory=EncoderChoice)
+    shots: ShotConfig = field(default_factory=ShotConfig)
+    frames: FrameConfig = field(default_factory=FrameConfig)
+    languages: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the settings; a title with another one is ingested anew."""
+        detector = make_detector(self.shots.detector)
+        infos = self.encoders.infos()
+        return fingerprint(
+            {
+                "shots": asdict(self.shots),
+                "detector": {**detector.settings, "threshold": str(detector.threshold)},
+                "frames": asdict(self.frames),
+                "languages": self.languages,
+                "encoders": {name: info.fingerprint for name, info in infos.items()},
+            }
+        )
+
+    @property
+    def encoder_records(self) -> dict[str, EncoderRecord]:
+        """Modality to the encoder as a catalog records it."""
+        return {
+            modality: EncoderRecord(modality, info.name, info.fingerprint, info.dim, info.settings)
+            for modality, info in self.encoders.infos().items()
+        }
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """A still at least once per shortest shot, so that none goes without a picture."""
+        period = min(max(self.shots.min_length, 1), US // 5)
+        return ReadOptions(still_period=period, languages=self.languages)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one media file.
+
+    Args:
+        path: The file.
+        title_id: The title, empty where it is not known.
+        status: What happened.
+        shots: Shots of the title.
+        duration: Microseconds of media.
+        seconds: Time it took.
+        reason: Why it failed, one line.
+        notes: What the user should know.
+    """
+
+    path: str
+    title_id: str
+    status: Status
+    shots: int = 0
+    duration: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class IngestReport:
+    """What became of all files of a run."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def count(self, status: Status) -> int:
+        """Files with this outcome."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The files that could not be ingested."""
+        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
+
+    def summary(self) -> str:
+        """One line: ``8 ingested, 2 unchanged, 1 failed``."""
+        words: tuple[Status, ...] = ("ingested", "unchanged", "moved", "busy", "failed")
+        parts = [f"{self.count(word)} {word}" for word in words if self.count(word)]
+        return ", ".join(parts) or "nothing to do"
