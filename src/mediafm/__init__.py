@@ -1,1 +1,24 @@
-"""mediafm: contextual embeddings for every shot of a catalog."""
+"""mediafm: contextual embeddings for every shot of a catalog.
+
+>>> from mediafm import Catalog, MediaFM, ingest  # doctest: +SKIP
+>>> ingest("films/", "catalog/")  # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from mediafm.catalog import Catalog
+from mediafm.ingest import ingest
+
+if TYPE_CHECKING:
+    from mediafm.model import MediaFM
+
+__all__ = ["Catalog", "MediaFM", "ingest"]
+
+
+def __getattr__(name: str) -> Any:
+    # PyTorch takes seconds to import; reading a catalog does not need it.
+    if name == "MediaFM":
+        from mediafm.model import MediaFM
+
+        return MediaFM
+    raise AttributeError(f"module 'mediafm' has no attribute '{name}'")

@@ -53,19 +53,7 @@ class Catalog(VersionStore):
         """
         store = open_store(uri)
         with guard(store.where):
-            if store.root is not None and store.root.exists() and not store.root.is_dir():
-                raise CatalogError("it is a file", where=store.where, do="name a folder")
-            names = store.names()
-            if _FILE in names:
-                raise CatalogError("there is a catalog already", where=store.where, do="open it")
-            foreign = [name for name in names if not _is_ours(name)]
-            if foreign:
-                raise CatalogError(
-                    f"the folder is not empty ({foreign[0]}) and is no catalog",
-                    where=store.where,
-                    do="name a new folder",
-                )
-            _stamp(store, SCHEMA_VERSION)
+            _prepare(store, exist_ok=False)
         return cls(store)
 
     @classmethod
@@ -95,8 +83,8 @@ class Catalog(VersionStore):
         """
         store = open_store(uri)
         with guard(store.where):
-            if not (store.root is not None and store.root.is_file()) and not store.exists(_FILE):
-                return cls.create(uri)
+            if not store.exists(_FILE):
+                _prepare(store, exist_ok=True)
             if _schema_version(store) < SCHEMA_VERSION:
                 with locks.locked(store.work / "locks" / "migrate.lock", wait=True):
                     _migrate(store)
@@ -262,6 +250,25 @@ class Catalog(VersionStore):
         """
         with self._guard():
             return upkeep.compact(self._store, safe_age)
+
+
+def _prepare(store: Store, *, exist_ok: bool) -> None:
+    """Makes an empty catalog; with ``exist_ok`` another process may do so in the same instant."""
+    if store.root is not None and store.root.exists() and not store.root.is_dir():
+        raise CatalogError("it is a file", where=store.where, do="name a folder")
+    names = store.names()
+    if _FILE in names:
+        if exist_ok:
+            return
+        raise CatalogError("there is a catalog already", where=store.where, do="open it")
+    foreign = [name for name in names if not _is_ours(name)]
+    if foreign:
+        raise CatalogError(
+            f"the folder is not empty ({foreign[0]}) and is no catalog",
+            where=store.where,
+            do="name a new folder",
+        )
+    _stamp(store, SCHEMA_VERSION)
 
 
 def _is_ours(name: str) -> bool:

@@ -1,0 +1,110 @@
+"""Commands that bring titles into a catalog: ``sample``, ``ingest``, ``import``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mediafm.cli.output import CATALOG, CatalogOption, JsonOption, print_json, reporter, say
+from mediafm.ingest import IngestConfig, IngestReport
+from mediafm.timeline import US
+
+
+def sample(
+    out: Annotated[Path, typer.Argument(help="Folder to write the films to.")] = Path("films"),
+    titles: Annotated[int, typer.Option(help="How many films.")] = 10,
+    seed: Annotated[int, typer.Option(help="Other seeds give other films.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Render a small catalog of films to try everything on.
+
+    Example: [bold]mediafm sample films[/bold]
+    """
+    from mediafm.sample import generate
+
+    paths = generate(out, titles=titles, seed=seed, progress=reporter(json))
+    if json:
+        print_json([str(path) for path in paths])
+    else:
+        say(f"{len(paths)} films in {out}")
+        say(f"next: mediafm ingest {out}")
+
+
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Media files and folders.")],
+    catalog: CatalogOption = CATALOG,
+    detector: Annotated[
+        str, typer.Option(help="Shot detector: transnetv2, or content (fast, hard cuts only).")
+    ] = "transnetv2",
+    min_shot: Annotated[
+        float, typer.Option(help="Seconds; shorter pieces and flashes join a neighbour.")
+    ] = 0.2,
+    max_shot: Annotated[float, typer.Option(help="Seconds; longer takes are cut there.")] = 30.0,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(help="Preferred language of streams and subtitles; may be repeated."),
+    ] = None,
+    video: Annotated[str, typer.Option(help="Picture encoder, or none.")] = "efficientnet-lite2",
+    audio: Annotated[str, typer.Option(help="Sound encoder, or none.")] = "whisper-base",
+    text: Annotated[str, typer.Option(help="Text encoder, or none.")] = "use-multilingual",
+    json: JsonOption = False,
+) -> None:
+    """Find the shots of films and encode them: one pass over each new or changed file.
+
+    Example: [bold]mediafm ingest /path/to/films[/bold]
+    """
+    from mediafm.encoders import EncoderChoice
+    from mediafm.errors import MediaFMError
+    from mediafm.ingest import ingest as run
+    from mediafm.shots import ShotConfig
+
+    if not 0 <= min_shot < max_shot:
+        raise MediaFMError("--min-shot must be at least 0 and less than --max-shot")
+    config = IngestConfig(
+        encoders=EncoderChoice(video, audio, text),
+        shots=ShotConfig(detector, round(min_shot * US), round(max_shot * US)),
+        languages=tuple(language or ()),
+    )
+    finish(run(list(paths), catalog, config, reporter(json)), catalog, json)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="Parquet or Arrow file, one row per shot.")],
+    catalog: CatalogOption = CATALOG,
+    time_unit: Annotated[
+        str, typer.Option(help="Unit of numbers in start and end: s, ms or us.")
+    ] = "s",
+    source: Annotated[
+        str, typer.Option(help="Name of what made the vectors; the file's name by default.")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Fill a catalog from embeddings that you have: title_id, start, end, one column a modality.
+
+    Example: [bold]mediafm import shots.parquet --time-unit us[/bold]
+    """
+    from mediafm.ingest.importer import import_features
+
+    report = import_features(
+        file, catalog, time_unit=time_unit, source=source, progress=reporter(json)
+    )
+    finish(report, catalog, json)
+
+
+def finish(report: IngestReport, catalog: str, json: bool) -> None:
+    """Says what became of the files; fails if one failed.
+
+    Raises:
+        typer.Exit: With status 1 if a file failed.
+    """
+    if json:
+        print_json({"catalog": catalog, "outcomes": [asdict(o) for o in report.outcomes]})
+    else:
+        say(f"{report.summary()} (catalog {catalog})")
+        for outcome in report.failed:
+            say(f"  {outcome.reason}")
+    if report.failed:
+        raise typer.Exit(1)

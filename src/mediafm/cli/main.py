@@ -1,0 +1,72 @@
+"""The command ``mediafm``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+import typer
+
+from mediafm.cli import data, demo, look, train
+from mediafm.errors import MediaFMError, describe_os_error
+
+app = typer.Typer(
+    name="mediafm",
+    help="Contextual embeddings for every shot of a catalog of films.",
+    epilog="Errors are one line; --debug anywhere shows where in the code they come from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("sample")(data.sample)
+app.command("ingest")(data.ingest)
+app.command("import")(data.import_)
+app.command("pretrain")(train.pretrain)
+app.command("embed")(train.embed)
+app.command("similar")(look.similar)
+app.command("plot")(look.plot)
+app.command("info")(look.info)
+
+
+def run() -> None:
+    """Runs the command line; errors end as one line on standard error."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    sys.exit(main([a for a in arguments if a != "--debug"], debug=debug))
+
+
+def main(arguments: list[str], *, debug: bool = False) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: What follows ``mediafm``.
+        debug: Let errors through with their traceback.
+
+    Returns:
+        The exit status: 0 done, 1 failed, 2 not understood, 130 interrupted.
+    """
+    try:
+        return int(app(arguments, prog_name="mediafm", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted; what was done is kept, run the same again to go on", file=sys.stderr)
+        return 130
+    except MediaFMError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: not an error, and nothing more to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if debug:
+            raise
+        print(f"error: {error.filename or 'system'}: {describe_os_error(error)}", file=sys.stderr)
+        return 1

@@ -1,0 +1,75 @@
+"""What commands have in common: options, tables, JSON, progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mediafm.progress import Bars, Lines, Progress, Silent
+from mediafm.timeline import US
+
+CatalogOption = Annotated[
+    str,
+    typer.Option(
+        "--catalog", "-c", envvar="MEDIAFM_CATALOG", help="Folder or object-store URI of it."
+    ),
+]
+ModelOption = Annotated[Path, typer.Option("--model", "-m", help="Folder of the model.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+CATALOG = "mediafm-catalog"
+MODEL = Path("mediafm-model")
+
+
+def reporter(quiet: bool = False) -> Progress:
+    """Progress for this terminal: bars where someone looks, lines in a log, nothing for JSON."""
+    if quiet:
+        return Silent()
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+def print_json(value: Any) -> None:
+    """Writes a value as JSON to standard output."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def say(text: str = "") -> None:
+    """Writes a line to standard output, as it is."""
+    print(text, flush=True)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Draws a table; columns whose name begins with ``#`` hold numbers.
+
+    Args:
+        title: What it shows.
+        columns: Headings.
+        rows: Cells, turned into text.
+    """
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        number = column.startswith("#")
+        table.add_column(column.lstrip("#"), justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
+    console.print(table)
+
+
+def clock(time: int) -> str:
+    """Microseconds as ``H:MM:SS`` for people."""
+    minutes, seconds = divmod(round(time / US), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
