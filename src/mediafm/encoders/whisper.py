@@ -59,9 +59,17 @@ class WhisperBase:
             ) from None
         self.info = _info(compute_type)
         self._storage = ctranslate2.StorageView
-        self._model: Any = ctranslate2.models.Whisper(
-            str(joined()), device="cpu", compute_type=compute_type, intra_threads=threads()
-        )
+        folder = joined()
+        try:
+            self._model: Any = ctranslate2.models.Whisper(
+                str(folder), device="cpu", compute_type=compute_type, intra_threads=threads()
+            )
+        except (RuntimeError, ValueError) as error:
+            raise EncoderError(
+                f"the network cannot be loaded ({error})",
+                where=folder,
+                do="delete the folder; it is made anew",
+            ) from error
 
     def encode(self, samples_S: npt.NDArray[np.float32]) -> Vectors:
         """See :class:`~mediafm.encoders.base.AudioEncoder`."""

@@ -16,6 +16,7 @@ from typing import Any, cast
 import av
 import numpy as np
 import numpy.typing as npt
+from av.format import Flags
 from av.stream import Stream
 from av.subtitles.subtitle import Subtitle
 from av.video.reformatter import VideoReformatter
@@ -39,6 +40,9 @@ _GAP = US // 20
 
 _LOST = 0.02
 """Share of the announced duration that may be missing before a file counts as cut off."""
+
+_LEAP = 3600 * US
+"""A stream that says of itself that its times may jump, and then jumps over an hour, was joined."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +125,15 @@ class Reader:
         self.path = path
         self.options = options or ReadOptions()
         self._container = open_container(path)
-        self._streams = choose_streams(self._container, path, self.options.languages)
+        try:
+            self._streams = choose_streams(self._container, path, self.options.languages)
+        except MediaError:
+            self._container.close()
+            raise
         self.info: SourceInfo = source_info(self._container, self._streams)
         self.end = 0
         self._damaged = 0
+        self._joins: list[int] = []
         self._pictures = _Pictures(self.options, self._clock(self._streams.video), self.info)
         audio = self._streams.audio
         self._sound = _Sound(self.options, self._clock(audio)) if audio else None
@@ -136,7 +145,9 @@ class Reader:
         self._container.close()
 
     def _clock(self, stream: av.VideoStream | av.AudioStream) -> _Clock:
-        return _Clock(stream.time_base or Fraction(1, US), self.info.start_offset)
+        jumpy = Flags.ts_discont in Flags(self._container.format.flags)
+        base = stream.time_base or Fraction(1, US)
+        return _Clock(base, self.info.start_offset, self._joins, _LEAP if jumpy else None)
 
     def __iter__(self) -> Iterator[Chunk]:
         """Yields chunks in the order of the file.
@@ -203,8 +214,12 @@ class Reader:
             raise MediaError(
                 "no frame can be decoded", where=self.path, do="play it to see whether it is whole"
             )
-        missing = self.info.duration - self.end
-        if self.info.duration and missing > max(2 * US, _LOST * self.info.duration):
+        sound = self._sound.end if self._sound is not None else 0
+        read = self.end if self.info.own_duration else max(self.end, sound)
+        missing = self.info.duration - read
+        # What a file of joined recordings announces is not its length.
+        whole = self._joins or not self.info.duration
+        if not whole and missing > max(2 * US, _LOST * self.info.duration):
             raise MediaError(
                 f"is cut off: {self.end / US:.1f} s of {self.info.duration / US:.1f} s can be read",
                 where=self.path,
@@ -215,11 +230,22 @@ class Reader:
 
 
 class _Clock:
-    """Turns a stream's timestamps into the title's time, whatever the file does with them."""
+    """Turns a stream's timestamps into the title's time, whatever the file does with them.
 
-    def __init__(self, time_base: Fraction, start_offset: int):
+    Args:
+        time_base: Unit of the timestamps.
+        start_offset: Container time of zero, microseconds.
+        joins: Shifts after each jump so far, shared by the streams of a file, so that sound and
+            picture stay together.
+        leap: Microseconds forward from which on a jump is no pause but a join, if any are.
+    """
+
+    def __init__(
+        self, time_base: Fraction, start_offset: int, joins: list[int], leap: int | None = None
+    ):
         self.time_base, self.shift = time_base, -start_offset
         self.last: int | None = None
+        self._joins, self._joined, self._leap = joins, 0, leap
 
     def time(self, pts: int | None, base: Fraction | None, guess: int) -> int:
         """Microseconds of a timestamp; ``guess`` where there is none.
@@ -229,12 +255,26 @@ class _Clock:
         """
         time = guess
         if pts is not None:
-            time = round(pts * (base or self.time_base) * US) + self.shift
-            if self.last is not None and time < self.last - US:
-                self.shift += guess - time
-                time = guess
-        self.last = max(time, self.last or 0)
+            bare = round(pts * (base or self.time_base) * US)
+            time = bare + self.shift
+            if self.last is not None and self._jumps(time - self.last):
+                self.shift = self._join(guess - bare)
+                time = bare + self.shift
+        self.last = time if self.last is None else max(time, self.last)
         return time
+
+    def _jumps(self, step: int) -> bool:
+        return step < -US or (self._leap is not None and step > self._leap)
+
+    def _join(self, shift: int) -> int:
+        """The shift after a jump: that of the stream which jumped first, if it fits here."""
+        for i, other in enumerate(self._joins[self._joined :], self._joined + 1):
+            if abs(other - shift) < US:
+                self._joined = i
+                return other
+        self._joins.append(shift)
+        self._joined = len(self._joins)
+        return shift
 
 
 class _Pictures:
@@ -263,7 +303,7 @@ class _Pictures:
         if self.count == 0:
             self._due = time
         self._held = (time, frame)
-        self.end = time + _duration(frame, self._usual)
+        self.end = time + _duration(frame, self._usual, most=self.info.duration - time)
         self._times.append(time)
         width, height = self.options.thumbnail
         small = self._small.reformat(frame, width, height, "rgb24", interpolation="AREA")
@@ -276,7 +316,9 @@ class _Pictures:
             yield self._chunk()
 
     def _first(self, frame: av.VideoFrame) -> None:
-        rotation = frame.rotation % 360
+        rotation = round(frame.rotation / 90) * 90 % 360
+        if not self.info.width or not self.info.height:  # the container did not say
+            self.info = replace(self.info, width=frame.width, height=frame.height)
         if rotation % 180:
             self.info = replace(self.info, width=self.info.height, height=self.info.width)
         self.info = replace(self.info, rotation=rotation)
@@ -315,11 +357,17 @@ def _usual_duration(info: SourceInfo) -> int:
     return round(US / info.frame_rate) if info.frame_rate else US // 25
 
 
-def _duration(frame: av.VideoFrame, usual: int) -> int:
-    """How long a frame shows if no other follows; absurd values in files are not believed."""
+def _duration(frame: av.VideoFrame, usual: int, most: int) -> int:
+    """How long a frame shows if no other follows; absurd values in files are not believed.
+
+    Args:
+        frame: The frame.
+        usual: What to believe instead, microseconds.
+        most: Microseconds from the frame to the announced end: the last picture of a slide show.
+    """
     if frame.duration and frame.time_base:
         duration = round(frame.duration * frame.time_base * US)
-        if 0 < duration <= 10 * US:
+        if 0 < duration <= max(10 * US, most):
             return duration
     return usual
 
@@ -329,9 +377,10 @@ class _Sound:
 
     def __init__(self, options: ReadOptions, clock: _Clock):
         self.rate, self.clock = options.sample_rate, clock
-        self._resampler = av.AudioResampler("flt", "mono", self.rate)
+        self._resampler: av.AudioResampler | None = None
+        self._form: tuple[str, str, int] | None = None
         self._written = 0
-        self._started = False
+        self._skip = 0  # samples still to be dropped: those before zero, or said twice
 
     @property
     def end(self) -> int:
@@ -340,32 +389,39 @@ class _Sound:
     def push(self, frame: av.AudioFrame) -> Iterator[AudioChunk]:
         time = self.clock.time(frame.pts, frame.time_base, guess=self.end)
         due = round(time * self.rate / US)
-        if not self._started or due - self._written > _GAP * self.rate // US:
-            yield from self._drain()
-            while due > self._written:
-                hole = min(due - self._written, self.rate)
-                yield self._emit(np.zeros(hole, dtype=np.float32))
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        off = due - (self._written - self._skip)
+        if self._form != form or abs(off) > _GAP * self.rate // US:
+            yield from self.finish()
+            yield from self._align(due)
+        if self._resampler is None:
+            self._resampler, self._form = av.AudioResampler("flt", "mono", self.rate), form
         # The resampler wants an unbroken stream; holes were filled above.
-        self._started = True
         frame.pts = None
         for piece in self._resampler.resample(frame):
-            yield from self._samples(piece, before_zero=max(-time, 0))
+            yield from self._samples(piece)
 
     def finish(self) -> Iterator[AudioChunk]:
-        if self._started:
-            yield from self._drain()
-
-    def _drain(self) -> Iterator[AudioChunk]:
-        if self._started:
+        if self._resampler is not None:
             for piece in self._resampler.resample(None):
-                yield from self._samples(piece, before_zero=0)
-            self._resampler = av.AudioResampler("flt", "mono", self.rate)
+                yield from self._samples(piece)
+            self._resampler = None
 
-    def _samples(self, piece: av.AudioFrame, before_zero: int) -> Iterator[AudioChunk]:
+    def _align(self, due: int) -> Iterator[AudioChunk]:
+        """Fills or drops sound, so that the next sample lies where it is due."""
+        self._skip += self._written - self._skip - due
+        while self._skip < 0:
+            hole = min(-self._skip, self.rate)
+            self._skip += hole
+            yield self._emit(np.zeros(hole, dtype=np.float32))
+
+    def _samples(self, piece: av.AudioFrame) -> Iterator[AudioChunk]:
         samples = piece.to_ndarray().reshape(-1).astype(np.float32, copy=False)
-        samples = samples[round(before_zero * self.rate / US) :]
-        if len(samples):
-            yield self._emit(samples)
+        dropped = min(self._skip, len(samples))
+        self._skip -= dropped
+        if dropped < len(samples):
+            # Damaged float sound decodes to anything.
+            yield self._emit(np.nan_to_num(samples[dropped:], posinf=1, neginf=-1).clip(-1, 1))
 
     def _emit(self, samples: npt.NDArray[np.float32]) -> AudioChunk:
         self._written += len(samples)

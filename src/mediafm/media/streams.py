@@ -58,6 +58,7 @@ class SourceInfo:
         height: Height of the upright picture in square pixels.
         rotation: Degrees by which a picture has to be turned counter-clockwise to be upright.
         has_audio: Whether there is sound.
+        own_duration: Whether the duration is the picture's own and not that of the longest stream.
         notes: What a user should know.
     """
 
@@ -69,6 +70,7 @@ class SourceInfo:
     height: int
     rotation: int = 0
     has_audio: bool = False
+    own_duration: bool = True
     notes: tuple[str, ...] = field(default=())
 
 
@@ -195,24 +197,26 @@ def source_info(container: InputContainer, streams: Streams) -> SourceInfo:
     aspect = video.sample_aspect_ratio or Fraction(1)
     timecodes = [video.metadata.get("timecode"), container.metadata.get("timecode")]
     timecodes += [s.metadata.get("timecode") for s in container.streams if s.type == "data"]
+    duration = _announced(video)
     return SourceInfo(
-        duration=_announced(container, video),
+        duration=duration or container.duration or 0,
         start_offset=container.start_time or 0,
         timecode=next((t for t in timecodes if t), None),
         frame_rate=video.average_rate,
         width=max(round(video.width * (aspect if aspect > 0 else 1)), 1),
         height=video.height,
         has_audio=streams.audio is not None,
+        own_duration=duration > 0,
         notes=streams.notes,
     )
 
 
-def _announced(container: InputContainer, video: av.VideoStream) -> int:
-    """Length of the video stream; the container's may be that of a longer subtitle stream."""
+def _announced(video: av.VideoStream) -> int:
+    """Length of the video stream, 0 where the file does not say."""
     if video.duration and video.time_base:
         return round(video.duration * video.time_base * US)
     tag = video.metadata.get("DURATION", "")  # Matroska: 00:01:00.000000000
     try:
         return parse_time(tag)
     except MediaFMError:
-        return container.duration or 0
+        return 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mediafm.errors import MediaFMError
 from mediafm.timeline import US, Shot, Span
 
 
@@ -25,12 +26,22 @@ class ShotConfig:
         max_length: Microseconds; longer takes are cut there, without a cut in the picture.
         flash_difference: Mean grey levels (0 .. 255) by which the pictures before and after a piece
             shorter than ``min_length`` may differ for it to count as a flash inside one shot.
+
+    Raises:
+        MediaFMError: No shot can have both lengths.
     """
 
     detector: str = "transnetv2"
     min_length: int = US // 5
     max_length: int = 30 * US
     flash_difference: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.min_length < 0 or self.max_length < max(2 * self.min_length, 1):
+            raise MediaFMError(
+                f"shots of {self.min_length / US:g} to {self.max_length / US:g} s cannot be made",
+                do="choose a minimum that is not negative and a maximum at least twice as long",
+            )
 
 
 @dataclass(slots=True)
@@ -51,6 +62,7 @@ class Segmenter:
 
     def __init__(self, config: ShotConfig, threshold: float):
         self.config, self.threshold = config, threshold
+        self._least = max(config.min_length, 1)
         self._times: list[int] = []
         self._frames: list[npt.NDArray[np.uint8]] = []
         self._base = 0  # number of the frame that _times and _frames begin with
@@ -98,19 +110,21 @@ class Segmenter:
         self._end_run(shots)
         self._times.append(end)
         last = self._base + len(self._times) - 1
-        if self._cut is not None and end - self._time(self._cut.frame) >= self.config.min_length:
-            self._close(self._cut.frame, shots)
-        self._cut = None
+        self._settle(end, shots)
+        self._cut = None  # what would follow it is too short
+        self._settle(end, shots)
         self._close(last, shots)
         return shots
 
     @property
     def settled(self) -> int:
         """Time before which no other cut will come, microseconds."""
+        if not self._times:
+            return 0
         if self._cut is not None:
             return self._time(self._cut.frame)
         safe = self._next - len(self._run)
-        return self._time(safe) if self._known(safe) else self._time(self._open)
+        return self._time(safe) if self._known(safe) else self._times[-1]
 
     def _time(self, frame: int) -> int:
         return self._times[frame - self._base]
@@ -136,21 +150,33 @@ class Segmenter:
         best = max(self._run)
         first = self._run.index(best)
         last = len(self._run) - 1 - self._run[::-1].index(best)
-        frame = self._next - len(self._run) + (first + last) // 2 + 1
+        begin = self._next - len(self._run)
+        frame = begin + (first + last) // 2 + 1
         self._run = []
+        # A flash of a frame or two has no rest between its cuts: they are one run.
+        if self._known(self._next) and self._flash(begin + 1, self._next):
+            return
         if self._known(frame):
             self._settle(self._time(frame), shots)
             self._add(_Cut(frame, best))
 
     def _add(self, cut: _Cut) -> None:
-        time, least = self._time(cut.frame), self.config.min_length
+        time, least = self._time(cut.frame), self._least
         if self._cut is None:
             if time - self._time(self._open) >= least:
                 self._cut = cut
-        elif self._alike(self._cut.frame - 1, cut.frame):
+        elif self._flash(self._cut.frame, cut.frame):
             self._cut = None
         elif cut.rate > self._cut.rate:
             self._cut = cut
+
+    def _flash(self, start: int, end: int) -> bool:
+        """Whether the picture is the same before and after a short piece, but not in it."""
+        if self._time(end) - self._time(start) >= self._least:
+            return False
+        if not self._alike(start - 1, end):
+            return False
+        return not all(self._alike(start - 1, frame) for frame in range(start, end))
 
     def _alike(self, one: int, other: int) -> bool:
         a, b = (self._frames[i - self._base].astype(np.int16) for i in (one, other))
@@ -158,22 +184,28 @@ class Segmenter:
 
     def _settle(self, now: int, shots: list[Shot]) -> None:
         """Gives out what a cut at ``now`` or later cannot change any more."""
-        least, most = self.config.min_length, self.config.max_length
+        least, most = self._least, self.config.max_length
         if self._cut is not None and now - self._time(self._cut.frame) >= least:
             frame, self._cut = self._cut.frame, None
             self._close(frame, shots)
         # Waiting for one more minimum length keeps what follows from being too short.
         while self._cut is None and now - self._time(self._open) >= most + least:
-            self._emit(self._frame_at(self._time(self._open) + most), True, shots)
+            end = self._frame_at(self._time(self._open) + most)
+            if now - self._time(end) < least:  # a frame that stays long carries it too far
+                break
+            self._emit(end, True, shots)
 
     def _close(self, end: int, shots: list[Shot]) -> None:
         """Ends the open shot before the frame ``end``, in equal parts where it is too long."""
         length = self._time(end) - self._time(self._open)
         parts = -(-length // self.config.max_length)
-        start = self._time(self._open)
+        start, least = self._time(self._open), self._least
         for part in range(1, parts):
             middle = self._frame_at(start + length * part // parts)
-            if self._open < middle < end:
+            # Frames that stay long may leave no room for a part.
+            if middle >= end or self._time(end) - self._time(middle) < least:
+                break
+            if self._time(middle) - self._time(self._open) >= least:
                 self._emit(middle, True, shots)
         self._emit(end, False, shots)
 

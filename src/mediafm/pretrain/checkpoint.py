@@ -1,0 +1,136 @@
+"""Checkpoints: safetensors and JSON only, whole or not there, checked when read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from mediafm.errors import MediaFMError, ModelError, describe_os_error
+from mediafm.fingerprint import file_fingerprint
+from mediafm.model import MediaFM
+from mediafm.model.hub import read_json, to_json, write_whole
+
+KEEP = 2
+_TENSORS, _STATE = "state.safetensors", "state.json"
+
+
+@dataclass
+class Position:
+    """Where a run is.
+
+    Args:
+        step: Steps done.
+        epoch: Epoch of the next batch.
+        index: Place of the next batch in its epoch.
+        best_step: Step of the best validation score, 0 before the first.
+        best_score: That score.
+        stale: Validations since then.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    index: int = 0
+    best_step: int = 0
+    best_score: float = -2.0
+    stale: int = 0
+
+
+def save_checkpoint(
+    folder: Path,
+    position: Position,
+    model: MediaFM,
+    best: dict[str, Tensor],
+    optimizers: Sequence[torch.optim.Optimizer],
+) -> None:
+    """Writes a checkpoint and forgets all but the last two.
+
+    Args:
+        folder: Where checkpoints of the run lie.
+        position: Where the run is.
+        model: Its weights and statistics.
+        best: The weights of the best validation, by name.
+        optimizers: Their states.
+
+    Raises:
+        ModelError: It cannot be written.
+    """
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"best.{k}": v for k, v in best.items()}
+    for i, optimizer in enumerate(optimizers):
+        for p, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optim.{i}.{p}.{k}": v for k, v in state.items()}
+    tensors["rng.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["rng.cuda"] = torch.cuda.get_rng_state()
+    whole = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+    place = folder / f"step-{position.step:08d}"
+    temporary = folder / f".{place.name}.{os.getpid()}"
+    try:
+        temporary.mkdir(parents=True, exist_ok=True)
+        write_whole(temporary / _TENSORS, save(whole))
+        digest = file_fingerprint(temporary / _TENSORS)
+        write_whole(temporary / _STATE, to_json({**asdict(position), "tensors": digest}))
+        shutil.rmtree(place, ignore_errors=True)
+        temporary.rename(place)
+        for old in sorted(folder.glob("step-*"))[:-KEEP]:
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise ModelError(
+            f"the checkpoint cannot be written ({describe_os_error(error)})",
+            where=folder,
+            do="make room and run the same command again to continue",
+        ) from None
+
+
+def load_checkpoint(
+    folder: Path, model: MediaFM, optimizers: Sequence[torch.optim.Optimizer]
+) -> tuple[Position, dict[str, Tensor], list[str]] | None:
+    """Restores the newest checkpoint that is whole.
+
+    Args:
+        folder: Where checkpoints of the run lie.
+        model: Gets weights and statistics.
+        optimizers: Get their states.
+
+    Returns:
+        The position, the best weights, and a line for each damaged checkpoint passed over;
+        ``None`` if there is no checkpoint that is whole.
+    """
+    passed = []
+    for leftover in folder.glob(".step-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for place in sorted(folder.glob("step-*"), reverse=True):
+        try:
+            state = read_json(place / _STATE)
+            if file_fingerprint(place / _TENSORS) != state.pop("tensors", None):
+                raise ModelError("is damaged", where=place / _TENSORS)
+            position = Position(**state)
+            tensors = load_file(place / _TENSORS)
+        except (MediaFMError, TypeError, ValueError, OSError) as error:
+            passed.append(f"passed over a damaged checkpoint: {error}")
+            continue
+        model.load_state_dict(_under("model.", tensors), strict=True)
+        for i, optimizer in enumerate(optimizers):
+            states: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _under(f"optim.{i}.", tensors).items():
+                p, key = name.split(".", 1)
+                states.setdefault(int(p), {})[key] = tensor
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": states, "param_groups": groups})
+        torch.set_rng_state(tensors["rng.cpu"])
+        if torch.cuda.is_available() and "rng.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["rng.cuda"])
+        return position, _under("best.", tensors), passed
+    return None
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,145 @@
+"""The folder of a training run: what it holds, its log, and how a run is stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import threading
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from mediafm.errors import ModelError, describe_os_error
+from mediafm.model.hub import read_json, to_json, write_whole
+
+RUN, LOG, CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
+
+
+def claim_folder(out: Path, identity: dict[str, Any]) -> bool:
+    """Makes the folder of a run, or checks that it holds the same one.
+
+    Args:
+        out: The folder.
+        identity: What decides the result: settings and data.
+
+    Returns:
+        Whether the run was begun before.
+
+    Raises:
+        ModelError: The folder holds something else, or cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        begun = (out / RUN).exists()
+        if not begun:
+            if any(p for p in out.iterdir() if not p.name.startswith(".")):
+                raise ModelError(
+                    "is not empty and holds no training run", where=out, do="name another folder"
+                )
+            write_whole(out / RUN, to_json(identity))
+            return False
+    except OSError as error:
+        raise ModelError(describe_os_error(error), where=out) from None
+    held = read_json(out / RUN)
+    now = json.loads(to_json(identity))
+    if held != now:
+        before, after = _flat(held), _flat(now)
+        changed = [k for k in {**before, **after} if before.get(k) != after.get(k)]
+        words = [f"{k} was {before.get(k)}, is {after.get(k)}" for k in changed]
+        raise ModelError(
+            f"holds a run with other settings or data ({'; '.join(words[:3])})",
+            where=out,
+            do="name another folder, or remove this one",
+        )
+    return True
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+class Log:
+    """One JSON object per line; on resuming, lines of steps that will be done again go.
+
+    Args:
+        path: The file.
+        step: Steps done so far.
+    """
+
+    def __init__(self, path: Path, step: int):
+        self.path = path
+        kept = []
+        if path.exists():
+            for line in path.read_text("utf-8", errors="replace").splitlines():
+                try:
+                    if json.loads(line).get("step", 0) <= step:
+                        kept.append(line)
+                except (ValueError, AttributeError):
+                    continue  # a line cut off by a kill
+        write_whole(path, "".join(f"{line}\n" for line in kept).encode())
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, event: str, **values: Any) -> None:
+        """Adds a line."""
+        self._file.write(json.dumps({"event": event, **values}) + "\n")
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._file.close()
+
+
+def forget_checkpoints(out: Path) -> None:
+    """Removes what a finished run no longer needs."""
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+
+
+class Stop:
+    """Turns the first Ctrl-C or SIGTERM into a wish to stop; a second one acts at once.
+
+    Python delivers signals to the main thread only; elsewhere nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self.wanted: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def _note(self, number: int, frame: types.FrameType | None) -> None:
+        self.wanted = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def __exit__(self, *args: object) -> None:
+        self._restore()
+
+    def leave(self, checkpoint: Callable[[], None]) -> None:
+        """Writes a checkpoint and leaves as the signal would have.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C.
+            SystemExit: After SIGTERM, with status 143.
+        """
+        checkpoint()
+        if self.wanted == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + (self.wanted or signal.SIGTERM))

@@ -1,0 +1,41 @@
+"""``mediafm plot TITLE``: the scenes of a title at a glance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mediafm.catalog import Catalog
+from mediafm.report import output
+from mediafm.report.material import collect
+
+
+def plot(catalog: Catalog, title_id: str, out: Path, version: str | None = None) -> list[Path]:
+    """Draws the self-similarity of a title, raw and contextual, over its filmstrip.
+
+    Args:
+        catalog: The catalog.
+        title_id: The title.
+        out: A ``.png`` or ``.html`` file; without suffix, both are written; a folder gets both
+            under the name of the title.
+        version: The version of contextual embeddings; the latest by default. Where there is
+            none, the picture says how to make one.
+
+    Returns:
+        The files written.
+
+    Raises:
+        MediaFMError: No such title or version, a title without shots, another suffix, or a file
+            that cannot be written.
+    """
+    files = output.targets(Path(out), title_id)
+    material = collect(catalog, title_id, version)
+    for file in files:
+        if file.suffix.lower() == ".png":
+            from mediafm.report.picture import draw  # matplotlib takes a second to load
+
+            output.write(file, draw(material))
+        else:
+            from mediafm.report.page import page
+
+            output.write(file, page(material).encode())
+    return files

@@ -1,0 +1,125 @@
+"""Baselines by hand, ranks, and the verdict."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from shot_kit import DIMS, make_titles
+
+from mediafm.model import MediaFM, Modality, ModelConfig
+from mediafm.model.fusion import unit
+from mediafm.pretrain.evaluate import MODEL, Scores, _rank, baselines, evaluate
+from mediafm.pretrain.verdict import Verdict, judge
+
+
+def test_baselines_by_hand():
+    x = unit(torch.tensor([[1.0, 0], [0, 1], [1, 1], [0, 0], [-1, 0], [0, -1]]))
+    masked = torch.tensor([True, False, True, False, False, True])
+    visible = torch.tensor([False, True, False, False, True, False])
+    made = baselines(x, visible, masked)
+    # Visible are shots 1 = (0, 1) and 4 = (-1, 0); shot 3 has no modality at all.
+    assert torch.allclose(made["nearest"], torch.tensor([[0.0, 1], [0, 1], [-1, 0]]))
+    mean = unit(torch.tensor([-1.0, 1]))
+    assert torch.allclose(made["title mean"], mean.expand(3, 2))
+    between = unit(2 / 3 * x[1] + 1 / 3 * x[4])
+    assert torch.allclose(made["interpolation"], torch.stack([x[1], between, x[4]]))
+    assert torch.allclose(made["neighbourhood"], mean.expand(3, 2))
+
+
+def test_nearest_prefers_the_earlier_of_two_and_eight_make_a_neighbourhood():
+    x = unit(torch.randn(30, 4))
+    masked = torch.zeros(30, dtype=torch.bool)
+    masked[15] = True
+    made = baselines(x, ~masked, masked)
+    assert torch.equal(made["nearest"][0], x[14])
+    around = [11, 12, 13, 14, 16, 17, 18, 19]
+    assert torch.allclose(made["neighbourhood"][0], unit(x[around].mean(0)), atol=1e-6)
+
+
+def test_ranks_count_better_shots_and_share_ties():
+    x = torch.eye(4)
+    y = torch.tensor([[0.5, 0.4, 0.3, 0.2], [0.5, 0.5, 0.1, 0.0]])
+    true = torch.tensor([0.3, 0.5])  # shot 2 of the first, shot 0 of the second
+    assert _rank(y, x, true).tolist() == [3, 1.5]
+
+
+def scores(model, other, titles):
+    n = len(model)
+    title_S = np.repeat(np.arange(titles), n // titles)
+    values = {MODEL: np.array(model), "nearest": np.array(other), "title mean": np.zeros(n)}
+    ranks = {k: np.full(n, 2.0) for k in values}
+    return Scores(title_S, np.arange(n), values, ranks, {k: v / 10 for k, v in ranks.items()})
+
+
+def test_verdict_by_hand():
+    verdict = judge(scores([0.5, 0.6, 0.7, 0.6] * 2, [0.4, 0.5, 0.6, 0.5] * 2, titles=4))
+    assert verdict.outcome == "context wins"
+    assert verdict.best_baseline == "nearest"
+    assert verdict.margin == pytest.approx(0.1)
+    assert verdict.interval == pytest.approx((0.1, 0.1))
+    assert verdict.resampled == "titles"
+    assert verdict.reciprocal_rank[MODEL] == 0.5
+    assert verdict.median_rank_percent[MODEL] == 20
+    assert "+0.100 ± 0.000" in verdict.text
+    assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
+
+
+def test_no_gain_says_what_to_use_instead():
+    rng = np.random.default_rng(0)
+    verdict = judge(scores(rng.normal(size=40), rng.normal(size=40), titles=4))
+    assert verdict.outcome == "no gain"
+    assert "--features fused" in verdict.text
+    assert "more titles" in verdict.text
+
+
+def test_few_titles_are_resampled_by_shot_and_said_so():
+    verdict = judge(scores([0.5] * 8, [0.4] * 8, titles=2))
+    assert verdict.resampled == "shots"
+    assert "says little about other titles" in verdict.text
+
+
+def test_without_validation_there_is_no_verdict():
+    verdict = judge(None, note="no validation: there is only one title")
+    assert verdict.outcome == "unknown"
+    assert "only one title" in verdict.text
+    assert verdict.margin is None
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    blocks = {m: Modality(d) for m, d in DIMS.items()}
+    model = MediaFM(ModelConfig(blocks, hidden=32, layers=1, heads=2))
+    model.fusion.fit(make_titles())
+    return model
+
+
+def test_evaluation_is_reproducible_and_complete(model):
+    titles = make_titles(3)
+    model.train()
+    one = evaluate(model, titles, mask_ratio=0.2, seed=1)
+    two = evaluate(model, titles, mask_ratio=0.2, seed=1)
+    assert model.training
+    assert one.score == two.score
+    assert one.score != evaluate(model, titles, mask_ratio=0.2, seed=2).score
+    names = {MODEL, "no context", "nearest", "title mean", "interpolation", "neighbourhood"}
+    assert set(one.cosine) == set(one.rank) == set(one.share) == names
+    assert set(one.modality) == set(DIMS)
+    for values in one.rank.values():
+        assert (values >= 1).all()
+    assert (one.rank["nearest"] >= 1.5).all()
+    short = evaluate(model, titles, mask_ratio=0.2, seed=1, full=False)
+    assert short.score == one.score
+    assert not short.rank
+
+
+def test_titles_with_nothing_to_mask_are_left_out(model):
+    title = make_titles(1, 5)[0]
+    bare = {m: np.zeros_like(p) for m, p in title.present.items()}
+    import dataclasses
+
+    nothing = dataclasses.replace(title, present=bare)
+    found = evaluate(model, [nothing], mask_ratio=0.2, seed=0)
+    assert len(found.title_S) == 0
+    assert judge(found).outcome == "unknown"

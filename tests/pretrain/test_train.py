@@ -1,0 +1,288 @@
+"""Training runs: what they learn, what they leave, how they stop and go on."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from shot_kit import DIMS, make_titles
+
+from mediafm.catalog.records import EncoderRecord
+from mediafm.errors import CatalogError, MediaFMError, ModelError
+from mediafm.model import MediaFM
+from mediafm.pretrain import TrainConfig, pretrain, train
+from mediafm.pretrain.run import CHECKPOINTS
+
+STRUCTURED = make_titles(40, 30, noise=1.5)
+QUICK = TrainConfig(steps=12, batch_shots=64, eval_every=4, checkpoint_every=4, val_fraction=0.2)
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def events(result, kind):
+    lines = [json.loads(line) for line in result.log.read_text().splitlines()]
+    return [line for line in lines if line["event"] == kind]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One run on structured titles that several tests look at."""
+    config = TrainConfig(steps=60, batch_shots=256, eval_every=20, val_fraction=0.25)
+    out = tmp_path_factory.mktemp("run") / "model"
+    return pretrain(STRUCTURED, out, config), config
+
+
+def test_context_wins_on_structured_titles(finished):
+    result, _ = finished
+    losses = [line["loss"] for line in events(result, "step")]
+    assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.02
+    assert result.verdict.outcome == "context wins", result.verdict.text
+    assert result.verdict.titles == 10
+
+
+def test_a_run_leaves_a_model_a_log_and_no_checkpoints(finished):
+    result, config = finished
+    names = {p.name for p in result.out.iterdir()}
+    assert names == {
+        "README.md",
+        "config.json",
+        "log.jsonl",
+        "model.safetensors",
+        "run.json",
+        "training.json",
+    }
+    step = events(result, "step")[0]
+    assert {"step", "epoch", "loss", "lr_muon", "lr_adam", "shots_per_s"} <= set(step)
+    assert len(events(result, "validate")) >= 3
+    assert result.verdict.text in (result.out / "README.md").read_text()
+    summary = json.loads((result.out / "training.json").read_text())
+    assert summary["settings"]["mask_ratio"] == config.mask_ratio
+    assert summary["data"]["train_titles"] == 30
+    again = MediaFM.from_pretrained(result.out)
+    assert again.fingerprint == result.model.fingerprint
+
+
+def test_a_finished_run_is_not_done_again(finished):
+    result, config = finished
+    before = weights(result.out)
+    again = pretrain(STRUCTURED, result.out, config)
+    assert not again.fresh
+    assert again.verdict == result.verdict
+    assert weights(result.out) == before
+
+
+def test_other_settings_or_data_are_refused(finished):
+    result, config = finished
+    with pytest.raises(ModelError, match=r"settings\.seed was 0, is 5.*another folder"):
+        pretrain(STRUCTURED, result.out, dataclasses.replace(config, seed=5))
+    with pytest.raises(ModelError, match=r"data\.titles was 40, is 39"):
+        pretrain(STRUCTURED[:-1], result.out, config)
+
+
+def test_statistics_come_from_the_training_side(finished):
+    result, _ = finished
+    held = set(result.model.summary["data"]["val_title_ids"])
+    train = [t for t in STRUCTURED if t.title_id not in held]
+    shown = np.concatenate([t.features["video"][t.present["video"]] for t in train])
+    mean = result.model.fusion.mean_F[: DIMS["video"]].numpy()
+    assert np.allclose(mean, shown.astype(np.float64).mean(axis=0), atol=1e-4)
+
+
+def test_noise_gives_a_negative_verdict(tmp_path):
+    result = pretrain(
+        make_titles(16, structured=False),
+        tmp_path / "model",
+        TrainConfig(steps=30, batch_shots=256, eval_every=10, val_fraction=0.3),
+    )
+    assert result.verdict.outcome == "no gain", result.verdict.text
+    assert "--features fused" in result.verdict.text
+
+
+class Interrupting(train.SILENT.__class__):
+    """Progress that sends a signal to this process after some steps."""
+
+    def __init__(self, after, number):
+        self.left, self.number = after, number
+
+    def task(self, *args):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        pass
+
+    def note(self, text):
+        pass
+
+    def advance(self, amount=1.0):
+        self.left -= amount
+        if self.left == 0:
+            os.kill(os.getpid(), self.number)
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
+    titles = make_titles(8)
+    whole = pretrain(titles, tmp_path / "whole", QUICK)
+    # Steps 6 and 10 are no multiples of checkpoint_every; the second part resumes the first.
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(titles, tmp_path / "parts", QUICK, Interrupting(6, signal.SIGINT))
+    assert [p.name for p in (tmp_path / "parts" / CHECKPOINTS).iterdir()][-1:]
+    with pytest.raises(SystemExit) as stopped:
+        pretrain(titles, tmp_path / "parts", QUICK, Interrupting(10, signal.SIGTERM))
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    torch.manual_seed(999)  # whatever happened in between
+    parts = pretrain(titles, tmp_path / "parts", QUICK)
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+    assert parts.verdict == whole.verdict
+    steps = [[(e["step"], e["loss"]) for e in events(r, "step")] for r in (whole, parts)]
+    assert steps[0] == steps[1]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "no state", "flip", "bad json"])
+def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage):
+    titles = make_titles(8)
+    whole = pretrain(titles, tmp_path / "whole", QUICK)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(titles, out, QUICK, Interrupting(10, signal.SIGINT))
+    older, newest = sorted((out / CHECKPOINTS).iterdir())
+    assert (older.name, newest.name) == ("step-00000008", "step-00000010")
+    tensors, state = newest / "state.safetensors", newest / "state.json"
+    content = bytearray(tensors.read_bytes())
+    if damage == "truncate":
+        tensors.write_bytes(content[: len(content) // 2])
+    elif damage == "flip":
+        content[-100] ^= 1
+        tensors.write_bytes(content)
+    elif damage == "bad json":
+        state.write_text("{")
+    else:
+        state.unlink()
+    pretrain(titles, out, QUICK)
+    assert weights(out) == weights(whole.out)
+
+
+def test_no_whole_checkpoint_starts_anew(tmp_path):
+    titles, out = make_titles(8), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(titles, out, QUICK, Interrupting(3, signal.SIGINT))
+    for place in (out / CHECKPOINTS).iterdir():
+        (place / "state.safetensors").write_bytes(b"")
+    assert pretrain(titles, out, QUICK).steps == QUICK.steps
+
+
+def test_sigterm_writes_a_checkpoint_in_another_process(tmp_path):
+    script = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import torch; torch.set_num_threads(1)\n"
+        "from pathlib import Path\n"
+        "from shot_kit import make_titles\n"
+        "from mediafm.pretrain import TrainConfig, pretrain\n"
+        "config = TrainConfig(steps=100_000, checkpoint_every=100_000, patience=10_000)\n"
+        f"pretrain(make_titles(8), Path({str(tmp_path / 'out')!r}), config)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "out" / "log.jsonl"
+    try:
+        for _ in range(600):
+            if log.exists() and '"step": 3' in log.read_text():
+                break
+            time.sleep(0.1)
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 143, errors
+    assert "Traceback" not in errors
+    (place,) = (tmp_path / "out" / CHECKPOINTS).iterdir()
+    assert json.loads((place / "state.json").read_text())["step"] >= 3
+
+
+def test_one_title_trains_but_is_not_judged(tmp_path):
+    result = pretrain(make_titles(1, 40), tmp_path / "out", QUICK)
+    assert result.verdict.outcome == "unknown"
+    assert "only one title" in result.verdict.text
+    assert result.steps == QUICK.steps
+
+
+def test_one_series_is_split_by_title_and_said_so(tmp_path):
+    result = pretrain(make_titles(8, series="s"), tmp_path / "out", QUICK)
+    assert "one series" in result.verdict.text
+
+
+@pytest.mark.parametrize(
+    ("titles", "words"),
+    [
+        ([], "no features"),
+        (make_titles(2, 5), "at least 20"),
+        ([*make_titles(3), make_titles(1, dims={"video": 7})[0]], "wide"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_one_line(tmp_path, titles, words):
+    with pytest.raises(CatalogError, match=words) as error:
+        pretrain(titles, tmp_path / "out", QUICK)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_out_of_bounds_are_refused():
+    for options in ({"mask_ratio": 0.0}, {"val_fraction": 1.0}, {"steps": 0}):
+        with pytest.raises(ModelError):
+            TrainConfig(**options)
+    with pytest.raises(CatalogError, match=r"no smell features.*video, audio, text"):
+        pretrain(make_titles(4), Path("nowhere"), TrainConfig(modalities=("smell",)))
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("x")
+    with pytest.raises(ModelError, match="holds no training run"):
+        pretrain(make_titles(4), tmp_path, QUICK)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+    with pytest.raises(MediaFMError):
+        pretrain(make_titles(4), tmp_path / "thesis.txt", QUICK)
+
+
+def test_no_such_device(tmp_path):
+    with pytest.raises(ModelError, match="no device 'abacus'"):
+        pretrain(make_titles(4), tmp_path / "a", dataclasses.replace(QUICK, device="abacus"))
+
+
+class Source:
+    """A catalog, as far as training looks at it."""
+
+    def encoders(self):
+        return {m: EncoderRecord(m, f"{m} encoder", f"print-{m}", d) for m, d in DIMS.items()}
+
+    def metadata_encoder(self):
+        return EncoderRecord("metadata", "writer", "print-metadata", DIMS["text"])
+
+    def title_features(self):
+        return iter(make_titles(6))
+
+
+def test_fingerprints_of_a_catalog_are_recorded(tmp_path):
+    config = dataclasses.replace(QUICK, steps=2, modalities=("audio", "video"))
+    model = pretrain(Source(), tmp_path / "out", config).model
+    assert list(model.config.modalities) == ["audio", "video"]
+    assert model.config.modalities["video"].encoder == "print-video"
+    assert model.config.metadata["synopsis"].encoder == "print-metadata"
+
+
+@pytest.mark.parametrize("treatment", ["raw", "unit"])
+def test_other_treatments_train(tmp_path, treatment):
+    config = dataclasses.replace(QUICK, steps=4, treatment=treatment, metadata=())
+    result = pretrain(make_titles(6), tmp_path / "out", config)
+    assert result.model.config.modalities["video"].treatment == treatment
+    assert not result.model.config.metadata
