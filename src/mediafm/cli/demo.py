@@ -81,10 +81,10 @@ def _sample(folder: Path, progress: Progress) -> Path:
 
 def _examples(catalog: Catalog, version: str, out: Path) -> list[Path]:
     """Prints and draws the most similar shots of three shots from different titles."""
-    from mediafm.report import similar_sheet
+    from mediafm.report import Example, similar_sheet
     from mediafm.search import similar
 
-    pictures = []
+    examples = []
     titles = sorted(catalog.titles(), key=lambda title: -title.shots)
     for number in range(min(EXAMPLES, sum(title.shots for title in titles))):
         title = titles[number % len(titles)]
@@ -99,11 +99,9 @@ def _examples(catalog: Catalog, version: str, out: Path) -> list[Path]:
                 for rank, hit in enumerate(hits, 1)
             ],
         )
-        target = out / f"similar-{number + 1}.png"
         found = [(hit.title_id, hit.shot, hit.score) for hit in hits]
-        similar_sheet(catalog, (title.title_id, shot.index), found, target)
-        pictures.append(target)
-    return pictures
+        examples.append(Example((title.title_id, shot.index), found))
+    return [similar_sheet(catalog, examples, out / "similar.png")]
 
 
 def _picture(catalog: Catalog, version: str, out: Path) -> list[Path]:
