@@ -17,6 +17,9 @@ def sample(
     out: Annotated[Path, typer.Argument(help="Folder to write the films to.")] = Path("films"),
     titles: Annotated[int, typer.Option(help="How many films.")] = 10,
     seed: Annotated[int, typer.Option(help="Other seeds give other films.")] = 0,
+    seconds: Annotated[
+        float | None, typer.Option(help="Length of each film; a little over a minute by default.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Render a small catalog of films to try everything on.
@@ -25,7 +28,7 @@ def sample(
     """
     from mediafm.sample import generate
 
-    paths = generate(out, titles=titles, seed=seed, progress=reporter(json))
+    paths = generate(out, titles=titles, seed=seed, seconds=seconds, progress=reporter(json))
     if json:
         print_json([str(path) for path in paths])
     else:

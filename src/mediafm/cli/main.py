@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-import click
 import typer
 
 from mediafm.cli import data, demo, look, train
@@ -50,10 +49,7 @@ def main(arguments: list[str], *, debug: bool = False) -> int:
     """
     try:
         return int(app(arguments, prog_name="mediafm", standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("interrupted; what was done is kept, run the same again to go on", file=sys.stderr)
         return 130
     except MediaFMError as error:
@@ -70,3 +66,10 @@ def main(arguments: list[str], *, debug: bool = False) -> int:
             raise
         print(f"error: {error.filename or 'system'}: {describe_os_error(error)}", file=sys.stderr)
         return 1
+    except Exception as error:
+        # A wrong option. Typer brings its own copy of click or uses the installed one, depending on
+        # its version, so the class cannot be named.
+        if not hasattr(error, "show") or not hasattr(error, "exit_code"):
+            raise
+        error.show()
+        return int(error.exit_code)

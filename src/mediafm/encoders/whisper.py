@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -29,12 +30,20 @@ DIM = 512
 
 
 def _info(compute_type: str) -> EncoderInfo:
-    settings = {"weights": MODEL_SHA256[:16], "compute": compute_type, "window": "30 s"}
+    settings = {
+        "weights": MODEL_SHA256[:16],
+        "compute": compute_type,
+        "window": "30 s",
+        "centred": "minus noise at the same place in the window",
+    }
     return EncoderInfo("audio", "whisper-base", DIM, settings)
 
 
 class WhisperBase:
-    """Hidden states of the last encoder layer.
+    """Hidden states of the last encoder layer, minus what noise gives at the same place.
+
+    The raw states say foremost where in its window a sound lies: of a film's shots, those that lie
+    a multiple of 30 s apart resembled one another most (``benchmarks/agreement.py``).
 
     Args:
         compute_type: CTranslate2's type; ``int8`` keeps the vectors (``benchmarks/agreement.py``)
@@ -70,13 +79,44 @@ class WhisperBase:
                 where=folder,
                 do="delete the folder; it is made anew",
             ) from error
+        self._place_FD = self._place(compute_type)
 
     def encode(self, samples_S: npt.NDArray[np.float32]) -> Vectors:
         """See :class:`~mediafm.encoders.base.AudioEncoder`."""
         steps = -(-len(samples_S) * US // (RATE * self.step))
+        states_FD = self._states(samples_S) - self._place_FD
+        return states_FD[:steps]
+
+    def _states(self, samples_S: npt.NDArray[np.float32]) -> Vectors:
         mel_1MF = log_mel(samples_S)[None]
         output = self._model.encode(self._storage.from_array(mel_1MF), to_cpu=True)
-        return np.array(output)[0, :steps]
+        states_FD: Vectors = np.array(output)[0]
+        return states_FD
+
+    def _place(self, compute_type: str) -> Vectors:
+        """What noise, white and pink, loud and soft, gives at each place of the window.
+
+        Its mean over the window is left in, so that the vectors keep their origin.
+        """
+        path = cache_folder("whisper-base") / f"{MODEL_SHA256[:16]}-place-{compute_type}.npy"
+        if not path.exists():
+            states_FD = np.mean([self._states(noise_S) for noise_S in reference_noise()], axis=0)
+            handle, part = tempfile.mkstemp(suffix=".npy", prefix=".part-", dir=path.parent)
+            os.close(handle)
+            np.save(part, (states_FD - states_FD.mean(0)).astype(np.float32))
+            Path(part).replace(path)
+        place_FD: Vectors = np.load(path)
+        return place_FD
+
+
+def reference_noise() -> list[npt.NDArray[np.float32]]:
+    """A window each of white and pink (1/f power) noise, at two levels, the same every time."""
+    count = WINDOW_SECONDS * RATE
+    white_S = np.random.Generator(np.random.PCG64(0)).standard_normal(count)
+    spectrum_K = np.fft.rfft(white_S)
+    pink_S = np.fft.irfft(spectrum_K / np.sqrt(np.maximum(np.arange(len(spectrum_K)), 1)), count)
+    scaled = [noise_S / np.abs(noise_S).max() for noise_S in (white_S, pink_S)]
+    return [(noise_S * peak).astype(np.float32) for noise_S in scaled for peak in (0.05, 0.5)]
 
 
 def log_mel(samples_S: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -34,7 +34,7 @@ class StillBuffer:
     """The stills of the open shot, thinned evenly as it grows.
 
     Args:
-        most: Stills that a long shot keeps at least; twice as many at most.
+        most: Stills that a long shot keeps; twice as many at most.
     """
 
     def __init__(self, most: int = 64):
@@ -49,14 +49,18 @@ class StillBuffer:
         self._stills.append(still)
 
     def thin(self, settled: int) -> None:
-        """Drops every other still of the part of the open shot in which no cut will come.
+        """Drops stills of the part of the open shot in which no cut will come.
 
         Args:
             settled: End of that part, microseconds.
         """
         sure = sum(still.time < settled for still in self._stills)
         if sure > 2 * self.most:
-            self._stills[:sure] = self._stills[:sure:2]
+            times_N = np.array([still.time for still in self._stills[:sure]])
+            # By time: every other one would thin what was thinned before again and again.
+            even_K = np.linspace(times_N[0], times_N[-1], self.most)
+            nearest_K = np.abs(times_N[None] - even_K[:, None]).argmin(1)
+            self._stills[:sure] = [self._stills[i] for i in np.unique(nearest_K)]
 
     def take(self, shot: Span, count: int) -> list[Still]:
         """Takes stills at uniform intervals and forgets everything up to the shot's end.
