@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -79,7 +80,7 @@ class Video:
         yield from self._lasting(stream.encode(None), times)
 
     def _lasting(self, packets, times):
-        after = dict(zip(times, times[1:], strict=False))
+        after = dict(itertools.pairwise(times))
         for packet in packets:
             if packet.pts in after:
                 packet.duration = after[packet.pts] - packet.pts

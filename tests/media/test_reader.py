@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import struct
 from fractions import Fraction
@@ -38,7 +39,7 @@ def read(path, **options):
                 sound.append(chunk.samples_S)
             else:
                 cues.append(chunk)
-    assert all(a < b for a, b in zip(times, times[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(times))
     assert reader.end > times[-1]
     moments = [still.time for still in stills]
     assert moments == sorted(set(moments))
@@ -57,7 +58,7 @@ def onsets(samples_S, rate=16_000):
     """When beeps begin, seconds."""
     loud = np.flatnonzero(np.abs(samples_S) > 0.2)
     return [] if not len(loud) else [loud[0] / rate] + [
-        b / rate for a, b in zip(loud, loud[1:], strict=False) if b - a > rate / 10
+        b / rate for a, b in itertools.pairwise(loud) if b - a > rate / 10
     ]  # fmt: skip
 
 

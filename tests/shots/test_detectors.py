@@ -25,14 +25,19 @@ needs_weights = pytest.mark.skipif(
 
 
 def film(lengths, seed=0, fade=0):
-    """Frames of 27 x 48: drifting, textured pictures with hard cuts or dissolves between them."""
+    """Frames of 27 x 48: a pan over coloured boxes per shot, hard cuts or dissolves between."""
     rng = np.random.default_rng(seed)
     shots = []
     for length in lengths:
-        coarse = rng.integers(0, 256, (6, 12, 3), dtype=np.uint8)
-        wide = Image.fromarray(coarse).resize((48 + length, 27), Image.Resampling.BICUBIC)
-        wide = np.asarray(wide).astype(np.int16) + rng.integers(-12, 12, (27, 48 + length, 3))
-        shots.append(np.stack([wide[:, i : i + 48] for i in range(length)]).astype(float))
+        wide = np.empty((27, 60, 3), dtype=np.uint8)
+        wide[:] = rng.integers(20, 235, 3)
+        for _ in range(12):
+            (y, x), (h, w) = rng.integers(0, (22, 55)), rng.integers(4, 14, 2)
+            wide[y : y + h, x : x + w] = rng.integers(0, 256, 3)
+        big = Image.fromarray(wide).resize((240, 108), Image.Resampling.BICUBIC)
+        steps = [48 * i / max(length, 50) for i in range(length)]
+        pan = [big.resize((48, 27), Image.Resampling.BILINEAR, (x, 0, x + 192, 108)) for x in steps]
+        shots.append(np.stack(pan) + rng.normal(0, 3, (length, 27, 48, 3)))
     frames = shots[0]
     for shot in shots[1:]:
         if fade:
@@ -114,7 +119,7 @@ def test_transnet_finds_cuts_at_their_frame():
 
 
 @needs_weights
-@pytest.mark.parametrize("count", [1, 2, 7, 60])
+@pytest.mark.parametrize("count", [1, 2, 30])
 def test_transnet_finds_nothing_in_a_still_picture(count):
     frames = np.repeat(film([1]), count, axis=0)
     assert rates(TransNetV2Detector(torch.float32), frames)[:-1].max(initial=0) < 0.5
@@ -122,7 +127,7 @@ def test_transnet_finds_nothing_in_a_still_picture(count):
 
 @needs_weights
 def test_transnet_finds_dissolves_once():
-    frames = film([60, 60, 60], seed=2, fade=12)
+    frames = film([60, 60, 60], fade=12)
     found = starts(rates(TransNetV2Detector(torch.float32), frames), frames)
     assert len(found) == 2
     assert 48 - 2 <= found[0] <= 60 + 2
@@ -132,17 +137,17 @@ def test_transnet_finds_dissolves_once():
 @needs_weights
 def test_transnet_in_any_pieces_and_over_many_windows():
     """The same windows are computed however frames arrive, and cuts at their seams are found."""
-    lengths = [90, 160, 25, 225, 100]  # cuts at 90, 250, 275, 500: ends of windows
+    lengths = [90, 160, 25, 40]  # cuts at 250 and 275: where windows begin and cease to count
     frames = film(lengths)
     whole = rates(TransNetV2Detector(torch.float32), frames)
-    pieces = [1, 3, 50, 51, 274, 275, 276, 524, 525, 599]
+    pieces = [1, 3, 50, 51, 274, 275, 276, 314]
     np.testing.assert_array_equal(rates(TransNetV2Detector(torch.float32), frames, pieces), whole)
     assert starts(whole, frames) == np.cumsum(lengths)[:-1].tolist()
 
 
 @needs_weights
 def test_transnet_in_bfloat16_keeps_the_boundaries():
-    frames = film([40, 25, 60], seed=5)
+    frames = film([40, 25, 60])
     full = rates(TransNetV2Detector(torch.float32), frames)
     half = rates(TransNetV2Detector(torch.bfloat16), frames)
     assert starts(half, frames) == starts(full, frames) == [40, 65]
@@ -210,4 +215,4 @@ def test_network_is_the_published_one(tmp_path):
     assert done.returncode == 0, done.stderr
     difference, highest = map(float, done.stdout.split())
     assert difference < 1e-4
-    assert highest > 0.5
+    assert highest > 0.8

@@ -1,0 +1,89 @@
+"""Encoders that take no time, and what a catalog holds in a form that can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from mediafm.catalog import Catalog
+from mediafm.encoders import AUDIO, TEXT, VIDEO, EncoderChoice, EncoderInfo
+from mediafm.ingest import IngestConfig
+from mediafm.shots import ShotConfig
+from mediafm.timeline import US
+
+
+class FakeVideo:
+    """The mean colour of a picture, and its shape."""
+
+    info = EncoderInfo("video", "fake-video", 5, {"weights": "v"})
+    size = 8
+
+    def encode(self, pictures):
+        rows = [[*p.mean((0, 1)) / 255, p.shape[0] / 100, p.shape[1] / 100] for p in pictures]
+        return np.array(rows, dtype=np.float32).reshape(-1, 5)
+
+
+class FakeAudio:
+    """Loudness and sum of the samples of each step."""
+
+    info = EncoderInfo("audio", "fake-audio", 2, {"weights": "a"})
+    sample_rate, window, step = 16_000, 2 * US, 20_000
+
+    def __init__(self):
+        self.calls = []
+
+    def encode(self, samples_S):
+        self.calls.append(len(samples_S))
+        size = self.sample_rate * self.step // US
+        parts = np.split(samples_S, range(size, len(samples_S), size))
+        return np.array([[np.abs(p).max(), p.sum()] for p in parts], dtype=np.float32)
+
+
+class FakeText:
+    """Three numbers of a digest."""
+
+    info = EncoderInfo("text", "fake-text", 3, {"weights": "t"})
+
+    def encode(self, texts):
+        rows = [list(hashlib.sha256(text.encode()).digest()[:3]) for text in texts]
+        return np.array(rows, dtype=np.float32).reshape(-1, 3) / 256
+
+
+class OtherText(FakeText):
+    info = EncoderInfo("text", "other-text", 4, {"weights": "o"})
+
+
+def register():
+    """Makes the fakes known by name; the tests undo it with monkeypatch, processes need not."""
+    VIDEO["fake"], AUDIO["fake"], TEXT["fake"] = (
+        f"ingest_kit:{name}" for name in ("FakeVideo", "FakeAudio", "FakeText")
+    )
+    TEXT["other"] = "ingest_kit:OtherText"
+
+
+FAST = IngestConfig(
+    encoders=EncoderChoice("fake", "fake", "fake"), shots=ShotConfig(detector="content")
+)
+
+
+def content(uri) -> dict:
+    """Everything a user can read from a catalog, without ids and times of writing."""
+    catalog, found = Catalog.open(uri), {}
+    for title in catalog.titles():
+        key = title.title_id
+        record = {
+            name: getattr(title, name)
+            for name in type(title).__dataclass_fields__
+            if name not in ("ingest_id", "committed_at")
+        }
+        vectors = {}
+        for modality in catalog.encoders():
+            x_ND, present_N = catalog.features(key, modality)
+            vectors[modality] = (x_ND.tolist(), present_N.tolist())
+        [features] = catalog.title_features([key])
+        vectors["metadata"] = {name: v.tolist() for name, v in features.metadata.items()}
+        found[key] = (
+            record, catalog.shots(key), catalog.cues(key), catalog.keyframes(key), vectors
+        )  # fmt: skip
+    return found
