@@ -17,7 +17,8 @@ import torch
 
 from ingest import RATE, _package_transnet, _sound, machine
 from mediafm.encoders.whisper import WhisperBase
-from mediafm.media.reader import Reader, VideoChunk
+from mediafm.media.chunks import VideoChunk
+from mediafm.media.reader import Reader
 from mediafm.shots import ShotConfig, segment
 from mediafm.shots.transnetv2 import TransNetV2Detector
 from mediafm.timeline import Shot

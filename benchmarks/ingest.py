@@ -146,7 +146,8 @@ def plain(film: Path, onnx: bool) -> dict[str, Any]:
 def stages(film: Path) -> dict[str, Any]:
     """(e): each stage of ours alone, its input in memory."""
     from mediafm.ingest.stills import FrameConfig, StillBuffer, keyframe_jpeg
-    from mediafm.media.reader import AudioChunk, Reader, VideoChunk
+    from mediafm.media.chunks import AudioChunk, VideoChunk
+    from mediafm.media.reader import Reader
     from mediafm.shots import Segmenter, ShotConfig, make_detector
 
     marks: dict[str, float] = {}

@@ -122,7 +122,6 @@ def test_timecodes_that_do_not_exist(text, rate):
         parse_time(text, frame_rate=rate)
 
 
-@pytest.mark.xfail(reason="numbers that drop-frame leaves out are read as frames", strict=True)
 @pytest.mark.parametrize(
     "text,rate",
     [

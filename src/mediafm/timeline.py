@@ -159,11 +159,16 @@ def _timecode_to_us(timecode: re.Match[str], text: str, frame_rate: Fraction) ->
     """SMPTE ST 12-1: drop-frame skips numbers at each minute but the tenth, no frames."""
     hours, minutes, seconds, frames = (int(timecode[i]) for i in (1, 2, 3, 5))
     nominal = round(frame_rate)
-    if frames >= nominal or minutes > 59 or seconds > 59:
+    drops = timecode[4] == ";"
+    # Two numbers a minute at 29.97, four at 59.94; no other rate drops any.
+    dropped = nominal // 15 if drops else 0
+    exists = frames < nominal and minutes < 60 and seconds < 60
+    if drops:
+        exists &= nominal % 30 == 0 and frame_rate != nominal
+        exists &= frames >= dropped or seconds > 0 or minutes % 10 == 0
+    if not exists:
         raise MediaFMError(f"'{text}' is not a timecode at {float(frame_rate):g} frames/s")
     count = ((hours * 60 + minutes) * 60 + seconds) * nominal + frames
-    if timecode[4] == ";":
-        dropped = round(nominal / 15)
-        total_minutes = hours * 60 + minutes
-        count -= dropped * (total_minutes - total_minutes // 10)
+    total_minutes = hours * 60 + minutes
+    count -= dropped * (total_minutes - total_minutes // 10)
     return round(count / frame_rate * US)

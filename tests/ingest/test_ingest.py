@@ -186,9 +186,6 @@ def test_a_title_that_breaks_keeps_what_it_had(tmp_path, films):
     assert content(tmp_path / "c") == before
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only MediaFMError, OSError and MemoryError are a title's own failure"
-)
 def test_any_error_of_one_title_is_its_own(tmp_path, films, monkeypatch):
     """A bug or an odd library error in one title must not cost the others."""
     real = ingest_kit.FakeVideo.encode
@@ -237,9 +234,6 @@ def test_other_encoders_are_refused_before_any_work(tmp_path, films, closed):
     assert content(tmp_path / "c") == before
 
 
-@pytest.mark.xfail(
-    strict=True, reason="each title is recorded as failed for weights that are missing"
-)
 def test_missing_weights_end_the_run(tmp_path, films, monkeypatch):
     """They are no title's fault: no title is recorded as failed for them."""
 
@@ -285,9 +279,6 @@ def test_an_interrupted_run_leaves_a_catalog_that_the_next_completes(
     assert content(tmp_path / "c") == content(undisturbed)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the state is not read again before a title is claimed and decoded"
-)
 def test_another_process_finished_it_meanwhile(tmp_path, films, closed):
     """A catalog that was opened before does not decode what others have brought since."""
     mine = Catalog.open_or_create(tmp_path / "c")

@@ -14,7 +14,8 @@ from PIL import Image
 from mediafm.encoders import Encoders
 from mediafm.ingest.pipeline import Pipeline
 from mediafm.ingest.stills import FrameConfig
-from mediafm.media.reader import Reader, ReadOptions
+from mediafm.media.chunks import ReadOptions
+from mediafm.media.reader import Reader
 from mediafm.progress import Lines
 from mediafm.shots import ShotConfig, make_detector
 from mediafm.timeline import US, Cue, Span

@@ -15,7 +15,7 @@ from PIL import Image
 from mediafm.ingest.pipeline import shot_texts
 from mediafm.ingest.sound import SoundPooler
 from mediafm.ingest.stills import FrameConfig, StillBuffer, keyframe_jpeg
-from mediafm.media.reader import Still
+from mediafm.media.chunks import Still
 from mediafm.timeline import US, Cue, Shot, Span
 
 STEP = FakeAudio.step

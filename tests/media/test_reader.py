@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from media_kit import TICKS, Sound, Text, Video, beeps, picture, scene, write
 
 from mediafm.errors import MediaError
-from mediafm.media.reader import AudioChunk, Reader, ReadOptions, VideoChunk, _Clock, _Pictures
+from mediafm.media.chunks import AudioChunk, ReadOptions, VideoChunk
+from mediafm.media.clock import Clock
+from mediafm.media.pictures import Pictures
+from mediafm.media.reader import Reader
 from mediafm.media.streams import SourceInfo
 from mediafm.timeline import US, Span
 
@@ -415,7 +418,7 @@ def test_a_pause_in_a_recording_is_kept(tmp_path):
 def test_many_joins_keep_sound_and_picture_together():
     joins: list[int] = []
     base = Fraction(1, US)
-    video, audio = (_Clock(base, 0, joins) for _ in range(2))
+    video, audio = (Clock(base, 0, joins) for _ in range(2))
     end = {video: 0, audio: 0}
     for _ in range(50):
         for clock, step, length in ((video, 40_000, 2_000_000), (audio, 21_333, 2_100_000)):
@@ -427,7 +430,7 @@ def test_many_joins_keep_sound_and_picture_together():
 
 @given(st.lists(st.none() | st.integers(-(10**9), 10**9), min_size=1), st.booleans())
 def test_clock_never_falls_far_back(stamps, leaps):
-    clock, last = _Clock(Fraction(1, US), 0, [], US if leaps else None), None
+    clock, last = Clock(Fraction(1, US), 0, [], US if leaps else None), None
     for pts in stamps:
         time = clock.time(pts, None, guess=0 if last is None else last + 40_000)
         assert last is None or time >= last - US
@@ -548,7 +551,7 @@ class FakeClock:
 def test_every_shot_of_a_period_has_a_still(gaps, start, period):
     times = (start + np.cumsum([0, *gaps])).tolist()
     info = SourceInfo(0, 0, None, Fraction(25), 16, 16)
-    pictures = _Pictures(ReadOptions(still_period=period), FakeClock(times), info)
+    pictures = Pictures(ReadOptions(still_period=period), FakeClock(times), info)
     frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
     chunks = [chunk for _ in times for chunk in pictures.push(frame)] + list(pictures.finish())
     assert np.concatenate([chunk.times_T for chunk in chunks]).tolist() == times

@@ -72,6 +72,10 @@ class CatalogReader:
         """
         return self._title(self._snapshot(), title_id)
 
+    def find(self, title_id: str) -> TitleRecord | None:
+        """One title, ``None`` where there is none."""
+        return self._snapshot().titles.get(title_id)
+
     def _title(self, snapshot: Snapshot, title_id: str) -> TitleRecord:
         found = snapshot.titles.get(title_id)
         if found is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -34,6 +35,9 @@ def run() -> None:
     """Runs the command line; errors end as one line on standard error."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    if debug:
+        logging.basicConfig()
+        logging.getLogger("mediafm").setLevel(logging.DEBUG)
     sys.exit(main([a for a in arguments if a != "--debug"], debug=debug))
 
 

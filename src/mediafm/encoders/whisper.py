@@ -103,9 +103,17 @@ class WhisperBase:
             states_FD = np.mean([self._states(noise_S) for noise_S in reference_noise()], axis=0)
             handle, part = tempfile.mkstemp(suffix=".npy", prefix=".part-", dir=path.parent)
             os.close(handle)
-            np.save(part, (states_FD - states_FD.mean(0)).astype(np.float32))
-            Path(part).replace(path)
-        place_FD: Vectors = np.load(path)
+            try:
+                np.save(part, (states_FD - states_FD.mean(0)).astype(np.float32))
+                Path(part).replace(path)
+            finally:
+                Path(part).unlink(missing_ok=True)
+        try:
+            place_FD: Vectors = np.load(path)
+        except (ValueError, EOFError, OSError) as error:
+            raise EncoderError(
+                f"cannot be read ({error})", where=path, do="delete the file; it is made anew"
+            ) from None
         return place_FD
 
 

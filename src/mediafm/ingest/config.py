@@ -9,7 +9,7 @@ from mediafm.catalog import EncoderRecord
 from mediafm.encoders import EncoderChoice
 from mediafm.fingerprint import fingerprint
 from mediafm.ingest.stills import FrameConfig
-from mediafm.media.reader import ReadOptions
+from mediafm.media.chunks import ReadOptions
 from mediafm.shots import ShotConfig, make_detector
 from mediafm.timeline import US
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,14 @@ from pathlib import Path
 
 from mediafm.catalog import Catalog, TitleRecord, TitleWriter
 from mediafm.encoders import Encoders
-from mediafm.errors import CatalogError, MediaError, MediaFMError, describe_os_error
+from mediafm.errors import (
+    CatalogError,
+    EncoderError,
+    MediaError,
+    MediaFMError,
+    MissingExtraError,
+    describe_os_error,
+)
 from mediafm.fingerprint import file_fingerprint, fingerprint
 from mediafm.ingest.config import IngestConfig, IngestReport, Outcome, Status
 from mediafm.ingest.pipeline import Pipeline
@@ -22,6 +30,8 @@ from mediafm.media.subtitles import read_cues
 from mediafm.progress import Progress, Silent
 from mediafm.shots import make_detector
 from mediafm.timeline import US, Cue, Shot
+
+LOG = logging.getLogger(__name__)
 
 
 def ingest(
@@ -114,14 +124,20 @@ class _Run:
         """One title; its failure is recorded, a failing catalog ends the run."""
         try:
             return self._one(item)
-        except CatalogError:
-            raise
+        except (CatalogError, EncoderError, MissingExtraError):
+            raise  # no title's fault: the next one would fail the same way
         except MediaFMError as error:
             reason = str(error)
         except OSError as error:
-            reason = f"{item.path}: cannot be read ({describe_os_error(error)})"
+            reason = f"{error.filename or item.path}: {describe_os_error(error)}"
         except MemoryError:
             reason = f"{item.path}: not enough memory"
+        except Exception as error:
+            # A library may fail on odd media in any way; the other titles must not pay for it.
+            LOG.debug("%s", item.path, exc_info=True)
+            kind = type(error).__name__
+            reason = f"{item.path}: unexpected {kind} ({error}); --debug shows where it comes from"
+        reason = " ".join(reason.split())
         self.catalog.record_failure(str(item.path.resolve()), reason)
         return Outcome(str(item.path), item.title_id, "failed", reason=reason)
 
@@ -134,14 +150,13 @@ class _Run:
                 where=item.path,
                 do='give one of them another "id" in a .json sidecar',
             )
-        held = {title.title_id: title for title in self.catalog.titles()}.get(candidate.title_id)
-        if held is not None and (known := self._known(candidate, held)) is not None:
-            self.catalog.clear_failure(candidate.path)
+        if (known := self._known(candidate)) is not None:
             return known
         with self.catalog.claim(candidate.title_id) as ours:
             if not ours:
                 return Outcome(str(item.path), candidate.title_id, "busy")
-            return self._ingest(candidate)
+            self.catalog.refresh()  # another process may have brought it meanwhile
+            return self._known(candidate) or self._ingest(candidate)
 
     def _look(self, item: MediaItem) -> _Candidate:
         stat = item.path.stat()
@@ -160,10 +175,23 @@ class _Run:
             sidecars=fingerprint([*beside, file_fingerprint(*subtitles)]),
         )
 
-    def _known(self, candidate: _Candidate, held: TitleRecord) -> Outcome | None:
+    def _known(self, candidate: _Candidate) -> Outcome | None:
         """What to say of a title that need not be decoded, ``None`` where it has to be."""
+        held = self.catalog.find(candidate.title_id)
+        outcome = None if held is None else self._compare(candidate, held)
+        if outcome is not None:
+            self.catalog.clear_failure(candidate.path)
+        return outcome
+
+    def _compare(self, candidate: _Candidate, held: TitleRecord) -> Outcome | None:
+        if not held.path:
+            raise MediaError(
+                f"has the same id '{held.title_id}' as imported features",
+                where=candidate.item.path,
+                do='give it another "id" in a .json sidecar, or ingest into another catalog',
+            )
         same_place = held.path == candidate.path
-        if not same_place and Path(held.path).exists() and held.path:
+        if not same_place and Path(held.path).exists():
             if held.content != candidate.content:
                 raise MediaError(
                     f"has the same id '{held.title_id}' as {held.path}",

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from mediafm.encoders import Encoders
 from mediafm.ingest.sound import SoundPooler
 from mediafm.ingest.stills import FrameConfig, StillBuffer, keyframe_jpeg
-from mediafm.media.reader import AudioChunk, Reader, Still, VideoChunk
+from mediafm.media.chunks import AudioChunk, Still, VideoChunk
+from mediafm.media.reader import Reader
 from mediafm.progress import Task
 from mediafm.shots import Detector, Segmenter, ShotConfig
 from mediafm.timeline import US, Cue, Shot, Span, format_time

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mediafm.media.reader import Still
+from mediafm.media.chunks import Still
 from mediafm.timeline import US, Span
 
 
