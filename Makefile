@@ -31,10 +31,11 @@ bench: $(READY)  ## needs films: MEDIA=film.mp4
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/ingest.py "$(MEDIA)"
 
-clean:
-	rm -rf $(VENV) demo
+clean:  ## the environment; what demo made stays
+	rm -rf $(VENV)
 
 $(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || (echo "Python 3.11 is missing: apt-get install python3 python3-venv"; exit 1)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "mediafm needs Python 3.11 or newer; say which with make PYTHON=python3.11")'
 	@$(PYTHON) -c 'import venv, ensurepip' || (echo "Python's venv module is missing: apt-get install python3-venv"; exit 1)
 	$(PYTHON) -m venv $(VENV)

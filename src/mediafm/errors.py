@@ -42,6 +42,10 @@ class CatalogError(MediaFMError):
     """A catalog that is missing, damaged, read-only or does not fit what is asked of it."""
 
 
+class TitleDataError(CatalogError):
+    """Rows of one title that the catalog does not take: wrong shape, NaN, shots out of order."""
+
+
 class FingerprintError(CatalogError):
     """Vectors that different encoders, weights or settings made would be mixed."""
 

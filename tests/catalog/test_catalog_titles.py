@@ -72,9 +72,8 @@ def test_title_comes_back_as_written(catalog):
         assert reader.keyframe(record.title_id, 1) == b"\xff\xd8one"
         assert reader.keyframe(record.title_id, 0) is None
         assert reader.keyframes(record.title_id) == [None, b"\xff\xd8one", None, b"\xff\xd8three"]
-        assert reader.find_by_content("c0") == written
-        assert reader.find_by_path("/films/a b.mkv") == written
-        assert reader.find_by_content("") is None
+        assert reader.find(written.title_id) == written
+        assert reader.find("no such title") is None
     with pytest.raises(CatalogError, match=r"no shot 4; its shots are 0 \.\. 3"):
         catalog.keyframe(record.title_id, 4)
 

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
+from mediafm.catalog import Catalog, TitleRecord
 from mediafm.cli.main import main
 from mediafm.errors import MediaFMError
+from mediafm.timeline import Shot, Span
 
 
 def command(*arguments, **options):
@@ -47,7 +49,7 @@ def test_nothing_typed_shows_the_commands(capsys):
         (["embed", "-c", "nowhere"], "error: "),
         (["plot", "film", "-c", "nowhere"], "error: "),
         (["similar", "film@0:10", "-c", "nowhere"], "error: "),
-        (["ingest", ".", "--min-shot", "5", "--max-shot", "2"], "error: --min-shot"),
+        (["ingest", ".", "--min-shot", "5", "--max-shot", "2"], "error: shots of 5 to 2 s"),
     ],
 )
 def test_errors_are_one_line_and_status_1(arguments, message, capsys, tmp_path, monkeypatch):
@@ -108,3 +110,37 @@ def test_importing_the_package_does_not_import_torch():
     code = "import sys, mediafm; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.fixture
+def odd(tmp_path, monkeypatch):
+    """A catalog whose one title has a name that trips programs."""
+    monkeypatch.chdir(tmp_path)
+    catalog = Catalog.create("cat")
+    with catalog.writer("a.b/Show.S01E01 [x264]") as writer:
+        writer.add_shots([Shot(0, Span(0, 10**6)), Shot(1, Span(10**6, 2 * 10**6))])
+        writer.commit(TitleRecord("a.b/Show.S01E01 [x264]", "", title="Odd [/bold] <b>"))
+    return "a.b/Show.S01E01 [x264]"
+
+
+def test_names_with_markup_are_shown_as_they_are(odd, capsys):
+    assert main(["info", odd, "-c", "cat"]) == 0
+    assert "Odd [/bold] <b>" in capsys.readouterr().out
+    assert main(["info", "-c", "cat"]) == 0
+
+
+def test_a_title_with_dots_is_drawn_into_the_present_folder(odd, tmp_path, capsys):
+    assert main(["plot", odd, "-c", "cat"]) == 0
+    assert (tmp_path / "a.b-Show.S01E01 [x264].png").exists()
+    assert (tmp_path / "a.b-Show.S01E01 [x264].html").exists()
+
+
+def test_an_unexpected_error_is_one_line_too(odd, capsys, monkeypatch):
+    def broken(self):
+        raise ValueError("something\nodd")
+
+    monkeypatch.setattr(Catalog, "titles", broken)
+    assert main(["info", "-c", "cat"]) == 1
+    assert "unexpected ValueError: something odd" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="something"):
+        main(["info", "-c", "cat"], debug=True)

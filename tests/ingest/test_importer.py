@@ -8,9 +8,10 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
-from mediafm.catalog import Catalog
+from mediafm.catalog import Catalog, TitleRecord
 from mediafm.errors import FingerprintError, MediaError, MediaFMError
 from mediafm.ingest.importer import import_features
+from mediafm.timeline import Shot, Span
 
 
 def rows(titles=("a", "b"), shots=3, dim=4, **changes):
@@ -162,3 +163,38 @@ def test_the_real_labelled_dataset(tmp_path, shared):
         "text": 384,
         "video": 70,
     }
+
+
+def test_an_ingested_title_is_not_replaced(tmp_path):
+    catalog = Catalog.create(tmp_path / "cat")
+    with catalog.writer("a") as writer:
+        writer.add_shots([Shot(0, Span(0, 10))])
+        writer.commit(TitleRecord("a", "", path="/films/a.mp4"))
+    report = import_features(write(rows(), tmp_path / "s.parquet"), catalog)
+    assert [o.status for o in report.outcomes] == ["failed", "ingested"]
+    assert "was ingested from /films/a.mp4" in report.failed[0].reason
+    assert catalog.title("a").path == "/films/a.mp4"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"start": [0.0, float("nan"), 2.0]}, "not a time"),
+        ({"start": [0.0, float("inf"), 2.0]}, "not a time"),
+        ({"start": ["0:00", "soon", "0:02"]}, "'soon', not a time"),
+        ({"start": [0.0, -1.0, 2.0]}, "before the title begins"),
+        ({"year": ["n/a"] * 3}, "'n/a', not a number"),
+        ({"video": [[1.0, 70_000.0]] * 3}, "float16"),
+    ],
+)
+def test_odd_values_are_the_titles_own_failure(tmp_path, changes, message):
+    table = rows(titles=("a",), **changes)
+    report = import_features(write(table, tmp_path / "s.parquet"), tmp_path / "cat")
+    assert [o.status for o in report.outcomes] == ["failed"]
+    assert message in report.failed[0].reason
+
+
+def test_a_row_without_a_title_is_an_error(tmp_path):
+    table = rows(title_id=["a", "a", "a", None, "b", "b"])
+    with pytest.raises(MediaFMError, match="no title_id"):
+        import_features(write(table, tmp_path / "s.parquet"), tmp_path / "cat")

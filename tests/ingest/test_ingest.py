@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -244,6 +245,38 @@ def test_missing_weights_end_the_run(tmp_path, films, monkeypatch):
     with pytest.raises(EncoderError, match="no weights"):
         ingest(films, tmp_path / "c", FAST)
     assert Catalog.open(tmp_path / "c").failures() == []
+
+
+def test_a_renamed_film_replaces_its_old_title(tmp_path, films):
+    ingest(films, tmp_path / "c", FAST)
+    (films / "b.mp4").rename(films / "renamed.mp4")
+    ingest(films, tmp_path / "c", FAST)
+    ids = {title.title_id for title in Catalog.open(tmp_path / "c").titles()}
+    assert ids == {"a", "renamed", "c"}
+
+
+def test_a_copy_under_another_name_is_noted(tmp_path, films):
+    ingest(films, tmp_path / "c", FAST)
+    (films / "copy.mp4").write_bytes((films / "b.mp4").read_bytes())
+    ingest(films, tmp_path / "c", FAST)
+    notes = Catalog.open(tmp_path / "c").title("copy").notes
+    assert any("the same film as 'b'" in note for note in notes)
+
+
+def test_the_failure_of_a_file_that_is_gone_is_forgotten(tmp_path, films):
+    (films / "broken.mp4").touch()
+    ingest(films, tmp_path / "c", FAST)
+    assert len(Catalog.open(tmp_path / "c").failures()) == 1
+    (films / "broken.mp4").unlink()
+    ingest(films, tmp_path / "c", FAST)
+    assert Catalog.open(tmp_path / "c").failures() == []
+
+
+def test_a_name_that_is_not_utf8_stops_nobody(tmp_path, films):
+    odd = os.path.join(os.fsencode(films), b"caf\xe9.mp4")
+    shutil.copy(films / "b.mp4", odd)
+    report = ingest(films, tmp_path / "c", FAST)
+    assert report.summary() == "3 ingested"
 
 
 def test_nothing_there(tmp_path):

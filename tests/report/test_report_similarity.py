@@ -3,15 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mediafm.catalog.fused import fuse, unit
 from mediafm.report.similarity import (
     colour_limits,
     cosines,
-    fuse,
     most_similar,
     novelty,
     over_time,
     pool,
-    unit,
 )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mediafm.catalog import Catalog, TitleRecord, VersionRecord
+from mediafm.catalog import Catalog, EncoderRecord, TitleRecord, VersionRecord
 from mediafm.errors import CatalogError, MediaFMError
 from mediafm.search import parse_place, similar
 from mediafm.timeline import Shot, Span
@@ -68,3 +68,18 @@ def test_beyond_the_end_and_unknown_titles(catalog):
         similar(catalog, "one", 6 * SECOND)
     with pytest.raises(CatalogError, match="no title 'three'"):
         similar(catalog, "three", 0)
+
+
+def test_fused_features_need_no_version(tmp_path):
+    catalog = Catalog.create(tmp_path / "cat")
+    encoder = {"video": EncoderRecord("video", "fake", "f", 4)}
+    x = np.random.default_rng(1).normal(size=(20, 4))
+    x[13] = x[2] + 0.01
+    with catalog.writer("film", encoder) as writer:
+        writer.add_shots([Shot(i, Span(i * SECOND, (i + 1) * SECOND)) for i in range(20)])
+        writer.add_features("video", 0, x)
+        writer.commit(TitleRecord("film", ""))
+    shot, hits = similar(catalog, "film", 2 * SECOND, 3, features="fused")
+    assert (shot.index, hits[0].shot) == (2, 13)
+    with pytest.raises(CatalogError, match="mediafm embed"):
+        similar(catalog, "film", 2 * SECOND)

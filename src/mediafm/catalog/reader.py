@@ -87,15 +87,6 @@ class CatalogReader:
             do = f"the catalog has {len(snapshot.titles)} titles"
         raise CatalogError(f"no title '{title_id}'", where=self.uri, do=do)
 
-    def find_by_content(self, content: str) -> TitleRecord | None:
-        """The title whose media have this content fingerprint."""
-        found = (title for title in self.titles() if content and title.content == content)
-        return next(found, None)
-
-    def find_by_path(self, path: str) -> TitleRecord | None:
-        """The title that was read from this path."""
-        return next((title for title in self.titles() if path and title.path == path), None)
-
     def _rows(self, snapshot: Snapshot, table: str, title: TitleRecord, *columns: str) -> pa.Table:
         pinned = snapshot.tables.get(table)
         if pinned is None:
@@ -270,12 +261,19 @@ class CatalogReader:
 
     def coverage(self) -> dict[str, tuple[int, int]]:
         """Modality to the number of shots that have it and the number of all shots."""
+        total = sum(title.shots for title in self.titles())
+        counts = self.present_counts().values()
+        return {m: (sum(c.get(m, 0) for c in counts), total) for m in self.encoders()}
+
+    def present_counts(self) -> dict[str, dict[str, int]]:
+        """Title to modality to the number of its shots that have it; reads no vectors."""
         snapshot = self._snapshot()
-        total = sum(title.shots for title in snapshot.titles.values())
-        found = {}
+        owners = {title.ingest_id: title.title_id for title in snapshot.titles.values()}
+        found: dict[str, dict[str, int]] = {title_id: {} for title_id in snapshot.titles}
         for modality, (_, table) in self._tables(snapshot, None).items():
             with self._guard():
-                found[modality] = (table.count_present(snapshot.ingests), total)
+                for ingest_id, count in table.present_counts(owners).items():
+                    found[owners[ingest_id]][modality] = count
         return found
 
     def failures(self) -> list[Failure]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mediafm.catalog.records import EncoderRecord, VersionRecord
-from mediafm.errors import CatalogError
+from mediafm.errors import CatalogError, TitleDataError
 
 ENCODER_KEY = b"mediafm.encoder"
 VERSION_KEY = b"mediafm.version"
@@ -156,11 +156,11 @@ def to_float16(
         ``x_ND`` as float16, zeros in absent rows.
 
     Raises:
-        CatalogError: Another shape, a value that is not finite or that float16 cannot hold.
+        TitleDataError: Another shape, a value that is not finite or that float16 cannot hold.
     """
     x_ND = np.asarray(x_ND)
     if x_ND.ndim != 2 or x_ND.shape[1] != dim or len(x_ND) != len(present_N):
-        raise CatalogError(
+        raise TitleDataError(
             f"{what} have shape {x_ND.shape}, expected ({len(present_N)}, {dim}): shots, width"
         )
     half_ND = np.zeros(x_ND.shape, np.float16)
@@ -174,7 +174,7 @@ def to_float16(
             if np.isfinite(x_ND[row]).all()
             else "a value that is not a number or is infinite"
         )
-        raise CatalogError(f"{what} hold {cause} (row {row})")
+        raise TitleDataError(f"{what} hold {cause} (row {row})")
     return half_ND
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
@@ -250,16 +250,16 @@ class PinnedTable:
 
         return self._lasting(read, [ingest_id])[column][0].as_py()
 
-    def count_present(self, ingest_ids: Iterable[str]) -> int:
-        """Rows of these ingests whose ``present`` is true."""
+    def present_counts(self, ingest_ids: Iterable[str]) -> dict[str, int]:
+        """Ingest id to the number of its rows whose ``present`` is true."""
         wanted = set(ingest_ids)
-        values = pa.array(sorted(wanted), pa.string())
 
-        def read() -> int:
-            if wanted.issuperset(self.runs):
-                return int(self.dataset.count_rows(filter="present"))
-            scan = self.dataset.to_batches(columns=["ingest_id"], filter="present")
-            return sum(int(pc.sum(pc.is_in(b.column(0), values)).as_py() or 0) for b in scan)
+        def read() -> dict[str, int]:
+            counts: Counter[str] = Counter()
+            for batch in self.dataset.to_batches(columns=["ingest_id"], filter="present"):
+                for entry in pc.value_counts(batch.column(0)).to_pylist():
+                    counts[entry["values"]] += entry["counts"]
+            return {ingest_id: counts[ingest_id] for ingest_id in wanted if counts[ingest_id]}
 
         return self._lasting(read, wanted)
 

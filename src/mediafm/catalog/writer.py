@@ -21,7 +21,7 @@ from mediafm.catalog.guard import guard
 from mediafm.catalog.records import EncoderRecord, TitleRecord
 from mediafm.catalog.store import Store
 from mediafm.catalog.tables import append
-from mediafm.errors import CatalogError
+from mediafm.errors import CatalogError, TitleDataError
 from mediafm.timeline import Cue, Shot
 
 _IN_MEMORY = 1 << 20  # bytes per table before rows go to a file; most titles' shots and cues fit
@@ -329,5 +329,5 @@ class TitleWriter:
             self._done = True  # half a batch may lie in the spool: it must not be committed
             raise
 
-    def _error(self, what: str) -> CatalogError:
-        return CatalogError(f"title '{self.title_id}': {what}", where=self._store.where)
+    def _error(self, what: str) -> TitleDataError:
+        return TitleDataError(f"title '{self.title_id}': {what}", where=self._store.where)

@@ -60,12 +60,9 @@ def ingest(
     Example: [bold]mediafm ingest /path/to/films[/bold]
     """
     from mediafm.encoders import EncoderChoice
-    from mediafm.errors import MediaFMError
     from mediafm.ingest import ingest as run
     from mediafm.shots import ShotConfig
 
-    if not 0 <= min_shot < max_shot:
-        raise MediaFMError("--min-shot must be at least 0 and less than --max-shot")
     config = IngestConfig(
         encoders=EncoderChoice(video, audio, text),
         shots=ShotConfig(detector, round(min_shot * US), round(max_shot * US)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +49,9 @@ def demo(
     say(f"2/4  pretrain a small model -> {model}")
     trained = pretrain(catalog, model, progress=progress)
     say(f"3/4  embed {sum(title.shots for title in catalog.titles())} shots in context")
-    version = embed(catalog, trained.model, model.name, progress=progress).version.name
+    # The name carries the model's fingerprint: a model trained anew never meets another's version.
+    name = f"{model.name}-{trained.model.fingerprint[:8]}"
+    version = embed(catalog, trained.model, name, progress=progress).version.name
     say("4/4  look")
     catalog.refresh()
     print_titles(catalog)
@@ -57,12 +61,14 @@ def demo(
     say("Pictures:")
     for path in pictures:
         say(f"  {path}")
-    first = max(catalog.titles(), key=lambda title: title.shots).title_id
+    title = max(catalog.titles(), key=lambda title: title.shots).title_id
+    middle = catalog.shots(title)[catalog.title(title).shots // 2].span.start
+    program = shlex.quote(sys.argv[0] if sys.argv else "mediafm")
     say("Go on:")
-    say(f"  export MEDIAFM_CATALOG={place}")
-    say(f"  mediafm info {first}")
-    say(f"  mediafm similar {first}@0:30 --elsewhere")
-    say(f"  mediafm plot {first}")
+    say(f"  export MEDIAFM_CATALOG={shlex.quote(str(place))}")
+    say(f"  {program} info {shlex.quote(title)}")
+    say(f"  {program} similar {shlex.quote(f'{title}@{format_time(middle)}')} --elsewhere")
+    say(f"  {program} plot {shlex.quote(title)}")
     if media is None:
         say("  make demo MEDIA=/path/to/your/films")
     for outcome in report.failed:
@@ -108,4 +114,4 @@ def _picture(catalog: Catalog, version: str, out: Path) -> list[Path]:
     from mediafm.report import plot
 
     title = max(catalog.titles(), key=lambda title: title.shots)
-    return plot(catalog, title.title_id, out / title.title_id.replace("/", "-"), version)
+    return plot(catalog, title.title_id, out, version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -31,18 +31,34 @@ def similar(
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many to find.")] = 10,
     version: VersionOption = None,
     elsewhere: Annotated[bool, typer.Option(help="Only shots of other titles.")] = False,
+    features: Annotated[
+        str, typer.Option(help="context, or fused: the encoders' features of each shot alone.")
+    ] = "context",
     json: JsonOption = False,
 ) -> None:
     """Find the shots most similar to one, in context.
 
     Example: [bold]mediafm similar big-buck-bunny@00:03:10[/bold]
     """
-    from mediafm.search import parse_place
+    from mediafm.errors import MediaFMError
+    from mediafm.search import Features, parse_place
     from mediafm.search import similar as find
 
+    if features not in get_args(Features):
+        raise MediaFMError(
+            f"there are no features '{features}'", do=f"choose {' or '.join(get_args(Features))}"
+        )
     opened = Catalog.open(catalog)
-    title_id, time = parse_place(place)
-    shot, hits = find(opened, title_id, time, count, version=version, elsewhere=elsewhere)
+    title_id, time = (place, 0) if opened.find(place) else parse_place(place)
+    shot, hits = find(
+        opened,
+        title_id,
+        time,
+        count,
+        version=version,
+        features=cast(Features, features),
+        elsewhere=elsewhere,
+    )
     if json:
         print_json({"query": {"title_id": title_id, **asdict(shot)}, "hits": [*map(asdict, hits)]})
         return
@@ -68,7 +84,7 @@ def plot(
     catalog: CatalogOption = CATALOG,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="File: .png, .html, or without suffix for both."),
+        typer.Option("--out", "-o", help="A .png or .html file, or a folder for both."),
     ] = None,
     version: VersionOption = None,
     json: JsonOption = False,
@@ -81,8 +97,7 @@ def plot(
 
     opened = Catalog.open(catalog)
     record = opened.title(title)
-    target = out or Path(record.title_id.replace("/", "-"))
-    paths = draw(opened, record.title_id, target, version)
+    paths = draw(opened, record.title_id, out or Path(), version)
     if json:
         print_json([str(path) for path in paths])
     else:
@@ -147,11 +162,11 @@ def _catalog_info(catalog: Catalog, json: bool) -> None:
 
 def print_titles(catalog: Catalog) -> None:
     """Draws the table of titles, with their shots and what is present of each modality."""
-    modalities = list(catalog.encoders())
+    modalities, counts = list(catalog.encoders()), catalog.present_counts()
     rows = []
-    for features in catalog.title_features():
-        title = catalog.title(features.title_id)
-        shares = [f"{100 * features.present[name].mean():.0f}%" for name in modalities]
+    for title in catalog.titles():
+        present = counts.get(title.title_id, {})
+        shares = [f"{100 * present.get(m, 0) / max(title.shots, 1):.0f}%" for m in modalities]
         rows.append(
             (
                 title.title_id,

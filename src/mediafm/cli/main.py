@@ -73,7 +73,11 @@ def main(arguments: list[str], *, debug: bool = False) -> int:
     except Exception as error:
         # A wrong option. Typer brings its own copy of click or uses the installed one, depending on
         # its version, so the class cannot be named.
-        if not hasattr(error, "show") or not hasattr(error, "exit_code"):
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            error.show()
+            return int(error.exit_code)
+        if debug:
             raise
-        error.show()
-        return int(error.exit_code)
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        print(f"error: unexpected {what}; --debug shows where it comes from", file=sys.stderr)
+        return 1

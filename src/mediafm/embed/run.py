@@ -183,7 +183,10 @@ def default_name(source: str, fingerprint: str) -> str:
 def _batches(stream: Iterator[TitleFeatures]) -> Iterator[list[TitleFeatures]]:
     batch: list[TitleFeatures] = []
     for title in stream:
-        if batch and sum(map(len, batch)) + len(title) > _BATCH_SHOTS:
+        # Attention pads to the longest title of a batch: many short ones beside a long one cost.
+        padded = max(map(len, [*batch, title])) * (len(batch) + 1)
+        full = sum(map(len, batch)) + len(title) > _BATCH_SHOTS
+        if batch and (full or padded > 2 * _BATCH_SHOTS):
             yield batch
             batch = []
         batch.append(title)

@@ -58,7 +58,8 @@ class IngestConfig:
     @property
     def read_options(self) -> ReadOptions:
         """A still at least once per shortest shot, so that none goes without a picture."""
-        period = min(max(self.shots.min_length, 1), US // 5)
+        # One-frame shots cannot all have one: every frame would be scaled for them.
+        period = min(self.shots.min_length or US // 5, US // 5)
         return ReadOptions(still_period=period, languages=self.languages)
 
 

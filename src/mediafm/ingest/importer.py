@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from mediafm.catalog import Catalog, EncoderRecord, TitleRecord
-from mediafm.errors import MediaError, MediaFMError, describe_os_error
+from mediafm.errors import MediaError, MediaFMError, TitleDataError, describe_os_error
 from mediafm.fingerprint import file_fingerprint, fingerprint
 from mediafm.ingest.config import IngestReport, Outcome
 from mediafm.progress import Progress, Silent
@@ -108,12 +108,18 @@ def import_features(
                         do="sort the file by title_id",
                     )
                 seen.add(title_id)
+                if known and known.path:
+                    raise MediaError(
+                        f"title '{title_id}' was ingested from {known.path}",
+                        where=file,
+                        do="give it another title_id, or import into another catalog",
+                    )
                 if known and (known.content, known.settings) == (content, settings):
                     outcome = Outcome(str(file), title_id, "unchanged", shots=known.shots)
                 else:
                     title = _Title(file, title_id, rows, columns, UNITS[time_unit])
                     outcome = title.write(catalog, records, content, settings)
-            except MediaError as error:
+            except (MediaError, TitleDataError) as error:
                 outcome = Outcome(str(file), title_id, "failed", reason=str(error))
                 progress.say(f"failed     {error}")
             report.outcomes.append(outcome)
@@ -187,6 +193,8 @@ def _titles(data: Any, columns: _Columns) -> Iterator[tuple[str, Any]]:
     current: str | None = None
     for batch in data.to_batches(columns=columns.all):
         ids = batch.column("title_id").to_pylist()
+        if None in ids:
+            raise MediaFMError("a row has no title_id", do="fill the column, or drop the row")
         edges = [0, *(i for i in range(1, len(ids)) if ids[i] != ids[i - 1]), len(ids)]
         for begin, end in itertools.pairwise(edges):
             if begin == end:
@@ -221,7 +229,12 @@ class _Title:
         for value in values:
             if value is None:
                 raise self._error(f"a shot has no {name}")
-            time = parse_time(value) if isinstance(value, str) else round(value * unit)
+            try:
+                time = parse_time(value) if isinstance(value, str) else round(value * unit)
+            except (MediaFMError, ValueError, OverflowError, TypeError):
+                raise self._error(
+                    f"{name} is {value!r}, not a time", "write seconds or a clock time"
+                ) from None
             if time < 0:
                 raise self._error(f"{name} is {value}, before the title begins")
             if time > _LONGEST:
@@ -261,11 +274,7 @@ class _Title:
             for name, record in records.items():
                 writer.add_features(name, 0, *self._vectors(name, record.dim))
             first = {name: self.rows.column(name)[0].as_py() for name in self.columns.others}
-            fields = {
-                name: int(value) if name in _NUMBER_FIELDS else str(value)
-                for name, value in first.items()
-                if value is not None
-            }
+            fields = {n: self._field(n, value) for n, value in first.items() if value is not None}
             duration = self.shots[-1].span.end - self.shots[0].span.start
             title = TitleRecord(
                 **{"title": self.title_id, "kind": "other", **fields},  # type: ignore[arg-type]
@@ -280,6 +289,12 @@ class _Title:
         return Outcome(
             str(self.file), self.title_id, "ingested", shots=len(self.shots), duration=duration
         )
+
+    def _field(self, name: str, value: Any) -> int | str:
+        try:
+            return int(value) if name in _NUMBER_FIELDS else str(value)
+        except (ValueError, TypeError, OverflowError):
+            raise self._error(f"{name} is {value!r}, not a number") from None
 
     def _vectors(
         self, name: str, dim: int

@@ -17,6 +17,7 @@ from mediafm.errors import (
     MediaError,
     MediaFMError,
     MissingExtraError,
+    TitleDataError,
     describe_os_error,
 )
 from mediafm.fingerprint import file_fingerprint, fingerprint
@@ -116,6 +117,9 @@ class _Run:
                 self.report.outcomes.append(outcome)
                 self._say(outcome)
                 task.advance()
+        for failure in self.catalog.failures():
+            if not Path(failure.path).exists():
+                self.catalog.clear_failure(failure.path)
         self.catalog.collect_orphans()
         self.catalog.compact()
         return self.report
@@ -124,6 +128,8 @@ class _Run:
         """One title; its failure is recorded, a failing catalog ends the run."""
         try:
             return self._one(item)
+        except TitleDataError as error:
+            reason = f"{item.path}: {error.what}"
         except (CatalogError, EncoderError, MissingExtraError):
             raise  # no title's fault: the next one would fail the same way
         except MediaFMError as error:
@@ -246,6 +252,12 @@ class _Run:
             shots = pipeline.run(cues, notes, task)
             self._describe(candidate.metadata, writer)
             notes += reader.info.notes
+            twin = self._twin(candidate)
+            if twin is not None and Path(twin.path).exists():
+                notes.append(
+                    f"the same film as '{twin.title_id}' ({twin.path}); as two titles they may "
+                    "stand on both sides of a validation split"
+                )
             record = writer.commit(
                 replace(
                     _record(candidate, reader, shots, notes),
@@ -253,6 +265,9 @@ class _Run:
                     settings=self.settings,
                 )
             )
+        if twin is not None and not Path(twin.path).exists():
+            self.catalog.remove(twin.title_id)
+            self.progress.say(f"renamed    {twin.title_id} -> {record.title_id}")
         return Outcome(
             path=str(path),
             title_id=record.title_id,
@@ -262,6 +277,15 @@ class _Run:
             seconds=time.monotonic() - started,
             notes=record.notes,
         )
+
+    def _twin(self, candidate: _Candidate) -> TitleRecord | None:
+        """Another title of the same media: the same file under an older name, or a copy."""
+        media = candidate.content.partition("+")[0]
+        for title in self.catalog.titles():
+            same = title.path and title.content.partition("+")[0] == media
+            if same and title.title_id != candidate.title_id:
+                return title
+        return None
 
     def _describe(self, metadata: TitleMetadata, writer: TitleWriter) -> None:
         """Stores the vectors of the title's metadata, for ``[GLOBAL]``."""

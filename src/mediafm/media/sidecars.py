@@ -161,6 +161,10 @@ def _walk(root: Path, notes: list[str]) -> Iterator[Path]:
             if entry.name.startswith(".") or entry.name.lower() in _SKIPPED_FOLDERS:
                 continue
             path = folder / entry.name
+            if any("\ud800" <= c <= "\udfff" for c in entry.name):
+                # Neither the catalog nor a terminal can hold such a name.
+                notes.append(f"{os.fsencode(path)!r}: left out (its name is not UTF-8; rename it)")
+                continue
             try:
                 if entry.is_dir():
                     (linked if entry.is_symlink() else waiting).append(path)

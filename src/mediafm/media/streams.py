@@ -13,19 +13,11 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from mediafm.errors import MediaError, MediaFMError, describe_os_error
+from mediafm.media.languages import base_language
 from mediafm.media.subtitles import BITMAP_SUBTITLES, TEXT_SUBTITLES
 from mediafm.timeline import US, parse_time
 
 S = TypeVar("S", bound=Stream)
-
-_ISO_639 = {
-    "ara": "ar", "chi": "zh", "zho": "zh", "cze": "cs", "ces": "cs", "dan": "da", "dut": "nl",
-    "nld": "nl", "eng": "en", "fin": "fi", "fre": "fr", "fra": "fr", "ger": "de", "deu": "de",
-    "gre": "el", "ell": "el", "heb": "he", "hin": "hi", "hun": "hu", "ita": "it", "jpn": "ja",
-    "kor": "ko", "nor": "no", "pol": "pl", "por": "pt", "rum": "ro", "ron": "ro", "rus": "ru",
-    "spa": "es", "swe": "sv", "tha": "th", "tur": "tr", "ukr": "uk", "vie": "vi",
-}  # fmt: skip
-"""Three-letter codes that containers write to the two-letter codes that people write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +154,7 @@ def choose_streams(container: InputContainer, path: Path, languages: Sequence[st
 def _choose(streams: Sequence[S], languages: Sequence[str]) -> S:
     for language in languages:
         for stream in streams:
-            if stream_language(stream) == _short(language):
+            if stream_language(stream) == base_language(language):
                 return stream
     defaults = [s for s in streams if s.disposition & Disposition.default]
     return (defaults or list(streams))[0]
@@ -175,12 +167,7 @@ def _named(stream: Stream) -> str:
 
 def stream_language(stream: Stream) -> str:
     """The language of a stream, two letters where there are two, empty where unknown."""
-    return _short(stream.language or "")
-
-
-def _short(language: str) -> str:
-    language = language.lower().split("-")[0]
-    return "" if language == "und" else _ISO_639.get(language, language)
+    return base_language(stream.language or "")
 
 
 def source_info(container: InputContainer, streams: Streams) -> SourceInfo:

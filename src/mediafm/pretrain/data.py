@@ -146,7 +146,8 @@ class ShotDataset:
     def epoch(self, epoch: int) -> list[list[Piece]]:
         """Cuts and shuffles the titles into batches.
 
-        Titles longer than a window are cut at a random phase, so that every shot is seen once.
+        Titles longer than a window are cut at a random phase, so that every shot is seen once
+        (but a last piece too short to be a window).
 
         Args:
             epoch: From 0.

@@ -100,7 +100,8 @@ def evaluate(
         seed: Decides the masks.
         repetitions: Masks per title.
         full: Whether to measure baselines, ranks and modalities too. One of the baselines is the
-            model itself with every shot masked (``no context``): what it knows of any title.
+            model itself with every shot masked (``no context``): what it knows
+            of the place in a title and of its metadata.
 
     Returns:
         One entry per title, repetition and masked shot.

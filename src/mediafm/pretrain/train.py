@@ -240,7 +240,6 @@ class _Training:
             self.model.save_pretrained(self.out)
             log.write("verdict", step=self.position.step, **verdict.to_dict())
         forget_checkpoints(self.out)
-        self.progress.say(verdict.text)
         return PretrainResult(self.model, verdict, self.out, log_path, self.position.step)
 
     def _steps(self, log: Log, stop: Stop, task: Task) -> None:

@@ -11,7 +11,10 @@ import numpy as np
 from mediafm.pretrain.evaluate import MODEL, Scores
 
 Outcome = Literal["context wins", "no gain", "unknown"]
-_INSTEAD = "use the encoders' features as they are (--features fused), or train on more titles"
+_INSTEAD = (
+    "use the encoders' features as they are (mediafm similar --features fused), "
+    "or train on more titles"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,8 @@ def judge(scores: Scores | None, *, note: str = "", seed: int = 0, draws: int = 
         why = note or "no validation title has two shots"
         return Verdict(
             "unknown",
-            f"No verdict: {why}. Whether context helps is not known; compare the probes of "
-            f"contextual and fused features, or add titles.",
+            f"No verdict: {why}. Whether context helps is not known; add titles, or "
+            f"compare mediafm similar with --features context and --features fused.",
         )
     cosine = {name: float(values.mean()) for name, values in scores.cosine.items()}
     best = max((name for name in cosine if name != MODEL), key=cosine.__getitem__)

@@ -10,15 +10,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from mediafm.catalog import Catalog, TitleRecord, VersionRecord
+from mediafm.catalog.fused import CatalogFusion, Mask, Vectors, unit
 from mediafm.errors import MediaFMError
-from mediafm.report.similarity import Mask, Vectors, fuse, unit
 from mediafm.timeline import US, Cue
-
-_MEAN_TITLES = 32  # titles of which the catalog's mean is taken: it settles after a few
-_MEAN_SHOTS = 20_000
-_FEW = 16  # shots below which a mean is more of the film than of the encoder
-
-_ORDER = ("video", "audio", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +95,9 @@ def collect(catalog: Catalog, title_id: str, version: str | None) -> Material:
     if not title.shots:
         raise MediaFMError("the title has no shots to draw", where=title_id)
     held = catalog.encoders()
-    order = [m for m in _ORDER if m in held] + [m for m in held if m not in _ORDER]
+    fusion = CatalogFusion.of(catalog, title_id)
+    order = list(fusion.modalities)
     [features] = catalog.title_features([title_id], order)
-    means, over = _means(catalog, title, order)
-    raw_NF = fuse(features.features, features.present, means) if order else None
-    taken = f"minus the mean of {over}, " if over else ""
     contextual_NH, record, missing = _contextual(catalog, title, version)
     return Material(
         title=title,
@@ -114,36 +106,12 @@ def collect(catalog: Catalog, title_id: str, version: str | None) -> Material:
         keyframes=catalog.keyframes(title_id),
         encoders={modality: held[modality].name for modality in order},
         present=features.present,
-        raw_NF=raw_NF,
-        recipe=f"{' + '.join(order)}, each {taken}unit length; concatenated, unit length",
+        raw_NF=fusion(features) if order else None,
+        recipe=fusion.recipe,
         contextual_NH=contextual_NH,
         version=record,
         missing=missing,
     )
-
-
-def _means(
-    catalog: Catalog, title: TitleRecord, modalities: list[str]
-) -> tuple[dict[str, Vectors], str]:
-    """The mean of each modality over a part of the catalog, and over what it was taken."""
-    others = [t for t in catalog.titles() if t.shots and t.title_id != title.title_id]
-    spread = others[:: max(1, -(-len(others) // (_MEAN_TITLES - 1)))]
-    ids, shots = [title.title_id], title.shots
-    for other in spread:
-        if shots + other.shots <= _MEAN_SHOTS:
-            ids.append(other.title_id)
-            shots += other.shots
-    sums: dict[str, npt.NDArray[np.float64]] = {}
-    counts = dict.fromkeys(modalities, 0)
-    for found in catalog.title_features(ids, modalities):
-        for modality, x_ND in found.features.items():
-            rows_PD = np.asarray(x_ND[found.present[modality]], np.float64)
-            sums[modality] = sums.get(modality, np.zeros(x_ND.shape[1])) + rows_PD.sum(axis=0)
-            counts[modality] += len(rows_PD)
-    enough = shots >= _FEW
-    means = {m: (sums[m] / max(counts[m], 1) * enough).astype(np.float32) for m in modalities}
-    over = "the catalog" if len(ids) > 1 else "the title"
-    return means, over if enough else ""
 
 
 def _contextual(

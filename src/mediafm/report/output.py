@@ -21,7 +21,8 @@ def targets(out: Path, name: str) -> list[Path]:
         MediaFMError: Another suffix.
     """
     if out.is_dir():
-        return [out / f"{name.replace('/', '-')}{suffix}" for suffix in SUFFIXES]
+        stem = name.replace("/", "-").strip(".") or "title"
+        return [out / f"{stem}{suffix}" for suffix in SUFFIXES]
     if not out.suffix:
         return [out.with_name(out.name + suffix) for suffix in SUFFIXES]
     if out.suffix.lower() not in SUFFIXES:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
@@ -14,40 +12,6 @@ CELLS = 800
 """Cells to which a matrix is bounded; more than a screen shows, and 640 kB as bytes."""
 
 _ROWS = 512  # rows of a product that are held at once
-
-
-def unit(x_ND: npt.NDArray[np.floating]) -> Vectors:
-    """Rows of length one; zero rows stay zero."""
-    x_ND = np.asarray(x_ND, np.float32)
-    norm_N1 = np.linalg.norm(x_ND, axis=1, keepdims=True)
-    unit_ND: Vectors = np.divide(x_ND, norm_N1, out=np.zeros_like(x_ND), where=norm_N1 > 1e-12)
-    return unit_ND
-
-
-def fuse(
-    features: Mapping[str, npt.NDArray[np.floating]],
-    present: Mapping[str, Mask],
-    means: Mapping[str, Vectors],
-) -> Vectors:
-    """The raw vector of every shot: per modality minus a mean, unit; concatenated, unit.
-
-    The mean goes because encoders put all they see into a narrow cone: with it, everything is
-    similar to everything.
-
-    Args:
-        features: Modality to ``x_ND``.
-        present: Modality to a boolean row per shot; where absent, the modality counts as zeros.
-        means: Modality to the mean ``m_D`` to take off.
-
-    Returns:
-        ``x_NF``; rows of shots without any modality are zero.
-    """
-    blocks = []
-    for modality, x_ND in features.items():
-        sound_ND = np.nan_to_num(np.asarray(x_ND, np.float32), posinf=0.0, neginf=0.0)
-        block_ND = unit(sound_ND - means[modality])
-        blocks.append(np.where(present[modality][:, None], block_ND, np.float32(0)))
-    return unit(np.concatenate(blocks, axis=1))
 
 
 def pool(x_ND: Vectors, limit: int = CELLS) -> tuple[Vectors, npt.NDArray[np.int64]]:

@@ -90,7 +90,7 @@ def _complete(plan: TitlePlan, out: Path) -> bool:
         raise MediaFMError(
             "was made by something else or with other settings",
             where=files["media"],
-            do="name another folder, or overwrite it",
+            do="name another folder, or remove it",
         )
     return all(path.exists() for path in files.values())
 

@@ -183,9 +183,7 @@ def _scene(rng: Rng, entry: Entry, beat: Beat, number: int) -> ScenePlan:
     return scene
 
 
-def _shots(  # noqa: PLR0911 - one return per kind of scene
-    rng: Rng, scene: ScenePlan
-) -> list[ShotPlan]:
+def _shots(rng: Rng, scene: ScenePlan) -> list[ShotPlan]:
     a, b = scene.cast
     things = _UNUSUAL.get(scene.place, OBJECTS)
     thing = things[int(rng.integers(len(OBJECTS))) % len(things)]

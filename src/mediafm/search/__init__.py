@@ -1,5 +1,5 @@
 """Finding shots."""
 
-from mediafm.search.similar import Hit, parse_place, similar
+from mediafm.search.similar import Features, Hit, parse_place, similar
 
-__all__ = ["Hit", "parse_place", "similar"]
+__all__ = ["Features", "Hit", "parse_place", "similar"]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from mediafm.catalog import Catalog
+from mediafm.catalog.fused import CatalogFusion
 from mediafm.errors import MediaFMError
 from mediafm.timeline import Shot, Span, format_time, parse_time
+
+Features = Literal["context", "fused"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,6 +62,8 @@ def shot_at(catalog: Catalog, title_id: str, time: int) -> Shot:
         MediaFMError: The title is not that long.
     """
     shots = catalog.shots(title_id)
+    if not shots:
+        raise MediaFMError("the title has no shots", where=title_id)
     for shot in shots:
         if shot.span.contains(time):
             return shot
@@ -75,6 +81,7 @@ def similar(
     count: int = 10,
     *,
     version: str | None = None,
+    features: Features = "context",
     elsewhere: bool = False,
 ) -> tuple[Shot, list[Hit]]:
     """Finds the shots most similar to the one on screen at a time.
@@ -87,6 +94,8 @@ def similar(
         time: When, microseconds.
         count: How many to find.
         version: Name of the embeddings' version; the latest by default.
+        features: ``context`` compares contextual embeddings, ``fused`` what the encoders say of
+            each shot alone (:class:`~mediafm.catalog.fused.CatalogFusion`).
         elsewhere: Leave out the query's own title.
 
     Returns:
@@ -96,10 +105,16 @@ def similar(
         CatalogError: There is no such title or version, or the title is not embedded in it.
     """
     shot = shot_at(catalog, title_id, time)
-    query_H = catalog.embeddings(version, title_id)[shot.index]
+    if features == "fused":
+        fusion = CatalogFusion.of(catalog, title_id)
+        query_H = fusion(next(catalog.title_features([title_id])))[shot.index]
+        vectors = ((title.title_id, fusion(title)) for title in catalog.title_features())
+    else:
+        query_H = catalog.embeddings(version, title_id)[shot.index]
+        vectors = ((title.title_id, x_NH) for title, x_NH in catalog.iter_embeddings(version))
     best: list[tuple[float, str, int]] = []
-    for title, x_NH in catalog.iter_embeddings(version):
-        own = title.title_id == title_id
+    for name, x_NH in vectors:
+        own = name == title_id
         if own and elsewhere:
             continue
         scores_N = x_NH @ query_H
@@ -107,7 +122,7 @@ def similar(
             scores_N[shot.index] = -np.inf
         for index in np.argsort(-scores_N)[:count].tolist():
             if np.isfinite(scores_N[index]):
-                best.append((float(scores_N[index]), title.title_id, index))
+                best.append((float(scores_N[index]), name, index))
         best = heapq.nlargest(count, best)
     spans = {name: catalog.shots(name) for name in {hit[1] for hit in best}}
     return shot, [Hit(s, name, i, spans[name][i].span) for s, name, i in best]

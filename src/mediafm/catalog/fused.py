@@ -1,0 +1,119 @@
+"""Features without a model: what the encoders say of a shot, as one vector.
+
+The model has its own fusion, fitted on its training titles. This one serves looking and comparing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mediafm.catalog.catalog import Catalog
+from mediafm.catalog.records import TitleFeatures
+
+Vectors = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+_TITLES = 32  # titles of which the mean is taken: it settles after a few
+_SHOTS = 20_000
+_FEW = 16  # shots below which a mean is more of the film than of the encoder
+_ORDER = ("video", "audio", "text")
+
+
+def unit(x_ND: npt.NDArray[np.floating]) -> Vectors:
+    """Rows of length one; zero rows stay zero."""
+    x_ND = np.asarray(x_ND, np.float32)
+    norm_N1 = np.linalg.norm(x_ND, axis=1, keepdims=True)
+    unit_ND: Vectors = np.divide(x_ND, norm_N1, out=np.zeros_like(x_ND), where=norm_N1 > 1e-12)
+    return unit_ND
+
+
+def fuse(
+    features: Mapping[str, npt.NDArray[np.floating]],
+    present: Mapping[str, Mask],
+    means: Mapping[str, Vectors],
+) -> Vectors:
+    """The raw vector of every shot: per modality minus a mean, unit; concatenated, unit.
+
+    The mean goes because encoders put all they see into a narrow cone: with it, everything is
+    similar to everything.
+
+    Args:
+        features: Modality to ``x_ND``.
+        present: Modality to a boolean row per shot; where absent, the modality counts as zeros.
+        means: Modality to the mean ``m_D`` to take off.
+
+    Returns:
+        ``x_NF``; rows of shots without any modality are zero.
+    """
+    blocks = []
+    for modality, x_ND in features.items():
+        sound_ND = np.nan_to_num(np.asarray(x_ND, np.float32), posinf=0.0, neginf=0.0)
+        block_ND = unit(sound_ND - means[modality])
+        blocks.append(np.where(present[modality][:, None], block_ND, np.float32(0)))
+    return unit(np.concatenate(blocks, axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogFusion:
+    """How the titles of one catalog are fused for looking and comparing.
+
+    Args:
+        modalities: In the order of concatenation.
+        means: Modality to the mean that is taken off.
+        over: What the mean was taken over, in words; empty where there is too little for one.
+    """
+
+    modalities: tuple[str, ...]
+    means: dict[str, Vectors]
+    over: str
+
+    @classmethod
+    def of(cls, catalog: Catalog, title_id: str) -> CatalogFusion:
+        """Takes the means over a title and an even part of the others.
+
+        Args:
+            catalog: The catalog.
+            title_id: A title that is among them for certain.
+
+        Raises:
+            CatalogError: There is no such title.
+        """
+        held = catalog.encoders()
+        order = [m for m in _ORDER if m in held] + [m for m in held if m not in _ORDER]
+        ids, shots = _spread(catalog, title_id)
+        sums: dict[str, npt.NDArray[np.float64]] = {}
+        counts = dict.fromkeys(order, 0)
+        for found in catalog.title_features(ids, order):
+            for modality, x_ND in found.features.items():
+                rows_PD = np.asarray(x_ND[found.present[modality]], np.float64)
+                sums[modality] = sums.get(modality, np.zeros(x_ND.shape[1])) + rows_PD.sum(axis=0)
+                counts[modality] += len(rows_PD)
+        enough = shots >= _FEW
+        means = {m: (sums[m] / max(counts[m], 1) * enough).astype(np.float32) for m in order}
+        over = "the catalog" if len(ids) > 1 else "the title"
+        return cls(tuple(order), means, over if enough else "")
+
+    def __call__(self, title: TitleFeatures) -> Vectors:
+        """The fused vectors ``x_NF`` of a title, unit rows."""
+        return fuse(title.features, title.present, self.means)
+
+    @property
+    def recipe(self) -> str:
+        """How the vectors are made, in words."""
+        taken = f"minus the mean of {self.over}, " if self.over else ""
+        return f"{' + '.join(self.modalities)}, each {taken}unit length; concatenated, unit length"
+
+
+def _spread(catalog: Catalog, title_id: str) -> tuple[Sequence[str], int]:
+    title = catalog.title(title_id)
+    others = [t for t in catalog.titles() if t.shots and t.title_id != title_id]
+    ids, shots = [title_id], title.shots
+    for other in others[:: max(1, -(-len(others) // (_TITLES - 1)))]:
+        if shots + other.shots <= _SHOTS:
+            ids.append(other.title_id)
+            shots += other.shots
+    return ids, shots
