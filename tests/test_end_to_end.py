@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,3 +110,11 @@ def test_real_films(tmp_path, shared):
         shots = catalog.shots(title.title_id)
         assert all(a.span.end == b.span.start for a, b in itertools.pairwise(shots))
         assert catalog.features(title.title_id, "video")[1].all()
+
+
+@pytest.mark.slow
+def test_the_example_runs(tmp_path):
+    example = Path(__file__).parents[1] / "examples" / "first_steps.py"
+    command = [sys.executable, str(example), str(tmp_path / "steps")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
+    assert done.stdout.count("is most like") == 4

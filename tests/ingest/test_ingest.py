@@ -273,7 +273,7 @@ def test_the_failure_of_a_file_that_is_gone_is_forgotten(tmp_path, films):
 
 
 def test_a_name_that_is_not_utf8_stops_nobody(tmp_path, films):
-    odd = os.path.join(os.fsencode(films), b"caf\xe9.mp4")
+    odd = films / os.fsdecode(b"caf\xe9.mp4")
     shutil.copy(films / "b.mp4", odd)
     report = ingest(films, tmp_path / "c", FAST)
     assert report.summary() == "3 ingested"
