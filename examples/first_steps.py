@@ -1,4 +1,4 @@
-"""From generated films to similar shots in a minute or two: python examples/first_steps.py FOLDER"""
+"""From generated films to similar shots: python examples/first_steps.py FOLDER."""
 
 import sys
 from pathlib import Path
