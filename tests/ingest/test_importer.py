@@ -184,7 +184,7 @@ def test_an_ingested_title_is_not_replaced(tmp_path):
         ({"start": ["0:00", "soon", "0:02"]}, "'soon', not a time"),
         ({"start": [0.0, -1.0, 2.0]}, "before the title begins"),
         ({"year": ["n/a"] * 3}, "'n/a', not a number"),
-        ({"video": [[1.0, 70_000.0]] * 3}, "float16"),
+        ({"video": [[1.0, 70_000.0]] * 3}, "16-bit"),
     ],
 )
 def test_odd_values_are_the_titles_own_failure(tmp_path, changes, message):

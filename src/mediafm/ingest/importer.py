@@ -120,8 +120,9 @@ def import_features(
                     title = _Title(file, title_id, rows, columns, UNITS[time_unit])
                     outcome = title.write(catalog, records, content, settings)
             except (MediaError, TitleDataError) as error:
-                outcome = Outcome(str(file), title_id, "failed", reason=str(error))
-                progress.say(f"failed     {error}")
+                reason = str(MediaError(error.what, where=file, do=error.do))
+                outcome = Outcome(str(file), title_id, "failed", reason=reason)
+                progress.say(f"failed     {reason}")
             report.outcomes.append(outcome)
             task.advance(rows.num_rows)
             task.note(title_id)
