@@ -17,8 +17,9 @@ from shot_kit import DIMS, make_titles
 from mediafm.catalog.records import EncoderRecord
 from mediafm.errors import CatalogError, MediaFMError, ModelError
 from mediafm.model import MediaFM
-from mediafm.pretrain import TrainConfig, pretrain, train
+from mediafm.pretrain import TrainConfig, pretrain
 from mediafm.pretrain.run import CHECKPOINTS
+from mediafm.progress import Silent
 
 STRUCTURED = make_titles(40, 30, noise=1.5)
 QUICK = TrainConfig(steps=12, batch_shots=64, eval_every=4, checkpoint_every=4, val_fraction=0.2)
@@ -107,7 +108,7 @@ def test_noise_gives_a_negative_verdict(tmp_path):
     assert "--features fused" in result.verdict.text
 
 
-class Interrupting(train.SILENT.__class__):
+class Interrupting(Silent):
     """Progress that sends a signal to this process after some steps."""
 
     def __init__(self, after, number):
