@@ -252,7 +252,7 @@ def test_a_renamed_film_replaces_its_old_title(tmp_path, films):
     (films / "b.mp4").rename(films / "renamed.mp4")
     ingest(films, tmp_path / "c", FAST)
     ids = {title.title_id for title in Catalog.open(tmp_path / "c").titles()}
-    assert ids == {"a", "renamed", "c"}
+    assert ids == {"a", "renamed", "season 1/c"}
 
 
 def test_a_copy_under_another_name_is_noted(tmp_path, films):
