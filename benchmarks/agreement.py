@@ -1,6 +1,7 @@
 """What the fast settings change, beside the exact ones, on one film.
 
-    python benchmarks/agreement.py FILM
+    python benchmarks/agreement.py FILM                  # all of it, about a quarter of an hour
+    python benchmarks/agreement.py FILM --seconds 240    # its beginning
 
 Shots: bfloat16 and windows of 300 frames beside float32 and the published windows of 100, and the
 package's own network. Sound: int8 beside float32; what subtracting the place in the window does.
@@ -21,7 +22,7 @@ from mediafm.media.chunks import VideoChunk
 from mediafm.media.reader import Reader
 from mediafm.shots import ShotConfig, segment
 from mediafm.shots.transnetv2 import TransNetV2Detector
-from mediafm.timeline import Shot
+from mediafm.timeline import US, Shot
 
 WINDOW = 30 * RATE
 
@@ -88,9 +89,8 @@ def clock_effect(steps: np.ndarray) -> tuple[float, float]:
     return similar[(j - i) % 10 == 0].mean(), similar[(j - i) % 10 == 5].mean()
 
 
-def sound_table(film: Path, shots: list[Shot]) -> None:
+def sound_table(samples: np.ndarray, shots: list[Shot]) -> None:
     """Prints what int8 and the subtraction of the place in the window change."""
-    samples = _sound(film)
     windows = [samples[i : i + WINDOW] for i in range(0, len(samples), WINDOW)]
     vectors, speeds, clocks = {}, {}, {}
     for kind in ("float32", "int8"):
@@ -121,14 +121,18 @@ def sound_table(film: Path, shots: list[Shot]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("film", type=Path)
-    film = parser.parse_args().film
+    parser.add_argument("--seconds", type=int, default=24 * 3600)
+    options = parser.parse_args()
+    film, until = options.film, options.seconds * US
     with Reader(film) as reader:
         chunks = [chunk for chunk in reader if isinstance(chunk, VideoChunk)]
-        end = reader.end
-    frames = np.concatenate([chunk.thumbnails_THWC for chunk in chunks])
+        end = min(reader.end, until)
     times = np.concatenate([chunk.times_T for chunk in chunks])
-    print(f"{film.name}: {len(frames)} frames; {machine()}\n")
-    sound_table(film, shots_table(frames, times, end))
+    frames = np.concatenate([chunk.thumbnails_THWC for chunk in chunks])[times < until]
+    times = times[times < until]
+    print(f"{film.name}: {end / US:.0f} s, {len(frames)} frames; {machine()}\n")
+    samples = _sound(film)[: options.seconds * RATE]
+    sound_table(samples, shots_table(frames, times, end))
 
 
 if __name__ == "__main__":
