@@ -166,7 +166,8 @@ class TransNetV2Detector:
     """The detector: overlapping windows over a stream of frames.
 
     The published windows have 100 frames of which the middle 50 count; 300 of which 250 count give
-    each frame at least as much context and cost a third less (``benchmarks/agreement.py``).
+    each frame at least as much context and cost a quarter less in float32, little in bfloat16
+    (``benchmarks/agreement.py``).
 
     Args:
         dtype: Type to compute in; the fastest one that keeps the boundaries by default.
