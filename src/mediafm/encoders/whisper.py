@@ -47,7 +47,7 @@ class WhisperBase:
 
     Args:
         compute_type: CTranslate2's type; ``int8`` keeps the vectors (``benchmarks/agreement.py``)
-            and is half again as fast as ``float32``.
+            and is about a fifth faster than ``float32``.
 
     Raises:
         MissingExtraError: Weights or CTranslate2 are not installed.
