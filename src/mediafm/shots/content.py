@@ -1,7 +1,7 @@
 """A fast classical detector: ``mediafm ingest --detector content``.
 
-A cut is a frame that differs from the one before much more than its neighbours do. Thousands of
-frames a second; hard cuts only, dissolves mostly pass unseen.
+A cut is a frame that differs from the one before much more than its neighbours do. Fast;
+hard cuts only, dissolves mostly pass unseen.
 """
 
 from __future__ import annotations
