@@ -21,6 +21,11 @@ class ReadOptions:
         still_size: Pixels of a still's shorter side at most; larger pictures are scaled down.
         sample_rate: Samples per second of the sound.
         languages: Preferred languages of the streams.
+        pictures: Whether pictures are decoded, and embedded cues with them.
+        sound: Whether sound is decoded.
+
+    Raises:
+        ValueError: Nothing is to be read.
     """
 
     thumbnail: tuple[int, int] = (48, 27)
@@ -28,6 +33,12 @@ class ReadOptions:
     still_size: int = 288
     sample_rate: int = 16_000
     languages: Sequence[str] = ()
+    pictures: bool = True
+    sound: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.pictures or self.sound):
+            raise ValueError("a pass without pictures and without sound reads nothing")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,23 @@ _GAP = US // 20
 """Sound: holes in the timestamps up to 50 ms are jitter and are not filled with silence."""
 
 
-class Sound:
-    """Frames of sound to a gapless mono stream on the title's time."""
+_BEYOND = 600 * US
+"""Sound whose timestamp lies this far beyond the announced end has a damaged one."""
 
-    def __init__(self, options: ReadOptions, clock: Clock):
+
+class Sound:
+    """Frames of sound to a gapless mono stream on the title's time.
+
+    Args:
+        options: The rate of the samples.
+        clock: Of the stream.
+        announced: Microseconds that the file claims to last, 0 where that says nothing. Far beyond
+            it, holes are not filled: one damaged timestamp would give days of silence.
+    """
+
+    def __init__(self, options: ReadOptions, clock: Clock, announced: int = 0):
         self.rate, self.clock = options.sample_rate, clock
+        self._latest = announced + _BEYOND if announced else None
         self._resampler: av.AudioResampler | None = None
         self._form: tuple[str, str, int] | None = None
         self._written = 0
@@ -34,6 +46,8 @@ class Sound:
     def push(self, frame: av.AudioFrame) -> Iterator[AudioChunk]:
         """Takes the next decoded frame; fills holes with silence."""
         time = self.clock.time(frame.pts, frame.time_base, guess=self.end)
+        if self._latest is not None and time > self._latest:
+            time = self.end
         due = round(time * self.rate / US)
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         off = due - (self._written - self._skip)
