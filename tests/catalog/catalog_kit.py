@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 
-from mediafm.catalog import Catalog, EncoderRecord, TitleRecord
+from mediafm.catalog import Catalog, EncoderRecord, TitleRecord, snapshot
+from mediafm.catalog.tables import PinnedTable, open_latest
 from mediafm.timeline import US, Cue, Shot, Span
 
 VIDEO = EncoderRecord("video", "clip", "aaaa1111", 8, {"weights": "v1", "frames": "8"})
 OTHER_VIDEO = EncoderRecord("video", "siglip", "bbbb2222", 6, {"weights": "w9", "frames": "8"})
 TEXT = EncoderRecord("text", "use", "cccc3333", 4)
+OTHER_TEXT = EncoderRecord("text", "e5", "dddd4444", 6)
+SMELL = EncoderRecord("smell", "nose", "eeee5555", 3)
 ENCODERS = {"video": VIDEO, "text": TEXT}
 
 
@@ -58,15 +66,67 @@ def check_title(catalog: Catalog, title_id: str) -> None:
 
 def stored_ingests(catalog: Catalog) -> set[str]:
     """Every ingest that has a row in any table, committed or not."""
-    from mediafm.catalog.snapshot import list_tables
-    from mediafm.catalog.tables import PinnedTable, open_latest
-
     found = set()
-    for name in list_tables(catalog._store):
-        if name in ("failures", "versions"):
+    for name in snapshot.list_tables(catalog._store):
+        if name in ("encoders", "failures", "versions"):
             continue
         uri = catalog._store.table(name)
         dataset = open_latest(uri)
         if dataset is not None:
             found |= set(PinnedTable(uri, dataset, {}).runs)
     return found
+
+
+def made(encoder, title):
+    """What an encoder says of a title: its vectors and which of them count."""
+    seed = int(encoder.fingerprint[:4], 16) + (title.year or 0)
+    return vectors(seed, title.shots, encoder.dim), np.arange(title.shots) % 2 == 0
+
+
+def fill(catalog, encoder, names=None):
+    """As a user would: what is missing by now, title by title."""
+    held = catalog.encoded_ingests(encoder.modality, encoder.fingerprint)
+    count = 0
+    for title in catalog.titles():
+        if title.ingest_id not in held and (names is None or title.title_id in names):
+            row = (title.title_id, title.ingest_id, *made(encoder, title))
+            count += catalog.append_features(encoder, [row])
+    return count
+
+
+def fill_metadata(catalog, encoder):
+    fields = {"synopsis": np.full(encoder.dim, 7), "tags": np.arange(encoder.dim)}
+    rows = [(t.title_id, t.ingest_id, fields) for t in catalog.titles()]
+    return catalog.append_metadata(encoder, rows)
+
+
+def check_made(catalog, encoder):
+    """All titles have an encoder's vectors, and nothing else in the modality."""
+    assert catalog.encoders()[encoder.modality] == encoder
+    for title in catalog.titles():
+        x_ND, present_N = made(encoder, title)
+        found_ND, found_N = catalog.features(title.title_id, encoder.modality)
+        np.testing.assert_array_equal(found_N, present_N)
+        expected_ND = np.where(present_N[:, None], x_ND, 0).astype(np.float16)
+        np.testing.assert_array_equal(found_ND, expected_ND)
+
+
+def rows_in(catalog, encoder, modality=None):
+    name = snapshot.table_name(modality or encoder.modality, encoder.fingerprint)
+    dataset = open_latest(catalog._store.table(name))
+    return 0 if dataset is None else dataset.count_rows()
+
+
+def marks(catalog):
+    return snapshot.statuses(snapshot.mark_rows(catalog._store))
+
+
+def start(script, *args):
+    """Runs a script in a new interpreter that can import this file."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, args)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+    )

@@ -5,20 +5,24 @@ Children are new interpreters: Lance has threads, which a fork would leave half-
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from catalog_kit import ENCODERS, check_title, make_shots, stored_ingests, vectors, write_title
+from catalog_kit import (
+    ENCODERS,
+    check_title,
+    make_shots,
+    start,
+    stored_ingests,
+    vectors,
+    write_title,
+)
 
 from mediafm.catalog import Catalog, TitleRecord
-
-_HERE = str(Path(__file__).parent)
 
 _WRITE = """
 import sys
@@ -47,16 +51,6 @@ with catalog.claim("t") as ours, catalog.writer("t", ENCODERS) as w:
     w._publish = publish
     w.commit(TitleRecord("t", "", year=1))
 """
-
-
-def start(script, *args):
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, args)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": _HERE},
-    )
 
 
 def test_processes_that_start_at_once_lose_nothing(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,7 +13,8 @@ from mediafm.catalog import locks, schemas, upkeep
 from mediafm.catalog.embedded import VersionStore
 from mediafm.catalog.guard import guard
 from mediafm.catalog.records import EncoderRecord, Failure, TitleRecord
-from mediafm.catalog.snapshot import Snapshot, latest, title_rows
+from mediafm.catalog.refill import EncoderStore
+from mediafm.catalog.snapshot import latest, title_rows
 from mediafm.catalog.store import Store, open_store
 from mediafm.catalog.tables import append, delete, open_latest, quote
 from mediafm.catalog.writer import TitleWriter, now_us
@@ -29,12 +29,11 @@ MIGRATIONS: dict[int, Callable[[Store], None]] = {}
 A migration may be killed and run again: the version in ``catalog.json`` changes after it.
 """
 
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE = "catalog.json"
 _OURS = {"locks", "leases", "features", "metadata", "embeddings"}
 
 
-class Catalog(VersionStore):
+class Catalog(VersionStore, EncoderStore):
     """A catalog, made by :meth:`create`, :meth:`open` or :meth:`open_or_create`.
 
     Reading is pinned to one state until :meth:`refresh`; what the object writes itself is visible
@@ -103,17 +102,7 @@ class Catalog(VersionStore):
             FingerprintError: The catalog holds features of other encoders.
         """
         encoders = encoders or {}
-        for modality, encoder in encoders.items():
-            if not _WORD.fullmatch(modality) or not _WORD.fullmatch(encoder.fingerprint):
-                raise CatalogError(
-                    f"'{modality}-{encoder.fingerprint}' is no name for a table of features",
-                    where=self.uri,
-                    do="use letters, digits, dots, dashes and underscores",
-                )
-            if modality not in (encoder.modality, "metadata"):
-                raise CatalogError(
-                    f"an encoder of {encoder.modality} was named for {modality}", where=self.uri
-                )
+        self._check_names(encoders)
         self.check_encoders(encoders)
         return TitleWriter(self._store, title_id, encoders, self._publish)
 
@@ -124,21 +113,6 @@ class Catalog(VersionStore):
             record = self._append_title(record)
         self.clear_failure(record.path)
         return record
-
-    @contextmanager
-    def _publishing(self) -> Iterator[None]:
-        """One title row at a time, so that what was checked still holds when it is written."""
-        with self._guard(), locks.locked(self._store.work / "locks" / "commit.lock", wait=True):
-            yield
-        self.refresh()
-
-    def _fresh_check(self, encoders: Mapping[str, EncoderRecord]) -> None:
-        ours = {f"features/{m}-{e.fingerprint}" for m, e in encoders.items() if m != "metadata"}
-        if "metadata" in encoders:
-            ours.add(f"metadata/{encoders['metadata'].fingerprint}")
-        held = {*self._store.tables("features"), *self._store.tables("metadata")}
-        if held - ours:  # other tables may be other modalities, or of titles since replaced
-            Snapshot.take(self._store, self._cache).check_encoders(encoders)
 
     def _append_title(self, record: TitleRecord) -> TitleRecord:
         # Later than the row it replaces, even where the clock went back.
@@ -229,9 +203,10 @@ class Catalog(VersionStore):
                 self._snapshot().repin("failures")
 
     def collect_orphans(self) -> int:
-        """Deletes rows of killed runs and of titles that were replaced or removed.
+        """Deletes rows of killed runs, of titles replaced or removed, and of replaced encoders.
 
-        Rows of running writers stay, and readers that have the catalog open keep what they see.
+        Rows of running writers stay, those of an encoder that is being filled in stay, and readers
+        that have the catalog open keep what they see.
 
         Returns:
             Number of ingests whose rows were deleted.

@@ -94,6 +94,33 @@ class CatalogReader:
         with self._guard():
             return pinned.rows(title.ingest_id, columns)
 
+    def stored_rows(
+        self, title: TitleRecord, tables: Sequence[str]
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """One title's rows as they are stored, without the two keys: for a new write of it.
+
+        Args:
+            title: The title as read from this catalog.
+            tables: Names of tables (``shots``, ``features/video-0011``); a missing one is left out.
+
+        Yields:
+            Name and rows, one table after the other.
+
+        Raises:
+            CatalogError: The title was ingested anew or removed since it was read.
+        """
+        snapshot = self._snapshot()
+        if title.ingest_id not in snapshot.ingests:
+            raise CatalogError(
+                f"title '{title.title_id}' was ingested anew or removed meanwhile",
+                where=self.uri,
+                do="read it again",
+            )
+        for name in tables:
+            if name in snapshot.tables:
+                columns = snapshot.tables[name].schema.names[2:]
+                yield name, self._rows(snapshot, name, title, *columns)
+
     def shots(self, title_id: str) -> list[Shot]:
         """The shots of a title in temporal order."""
         snapshot = self._snapshot()
@@ -144,13 +171,13 @@ class CatalogReader:
             return pinned.one(title.ingest_id, "shot", shot, "jpeg")
 
     def encoders(self) -> dict[str, EncoderRecord]:
-        """Modality to the encoder of its committed features, sorted by modality."""
+        """Modality to the current encoder of its committed features, sorted by modality."""
         with self._guard():
             tables = self._snapshot().feature_tables
         return {modality: encoder for modality, (encoder, _) in tables.items()}
 
     def metadata_encoder(self) -> EncoderRecord | None:
-        """The encoder of the committed metadata vectors, where there are any."""
+        """The current encoder of the committed metadata vectors, where there are any."""
         with self._guard():
             held = self._snapshot().metadata_table
         return None if held is None else held[0]
@@ -328,4 +355,5 @@ def _vectors(
     """A title without any row of the modality has it nowhere."""
     if not rows.num_rows:
         return np.zeros((shots, dim), np.float16), np.zeros(shots, np.bool_)
-    return schemas.arrow_to_vectors(rows["vector"], dim)
+    # Two machines that filled one object store at once may have stored a title twice.
+    return schemas.arrow_to_vectors(rows["vector"].slice(0, shots), dim)

@@ -96,6 +96,23 @@ class EncoderRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderMark:
+    """What became of one encoder's vectors; the latest row of an encoder counts.
+
+    Args:
+        modality: The modality; ``metadata`` for the vectors of title metadata.
+        fingerprint: The encoder's fingerprint.
+        status: ``filling``, ``current`` or ``retired``.
+        at: When, microseconds since 1970 (UTC).
+    """
+
+    modality: str
+    fingerprint: str
+    status: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class TitleFeatures:
     """Everything that a model reads of one title.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Mapping
 from functools import cached_property
 
-from mediafm.catalog.records import EncoderRecord, TitleRecord
+from mediafm.catalog.records import EncoderMark, EncoderRecord, TitleRecord
 from mediafm.catalog.schemas import encoder_of, table_to_records
 from mediafm.catalog.store import Store
 from mediafm.catalog.tables import FragmentCache, PinnedTable, by_fragment, open_latest
@@ -14,6 +15,15 @@ from mediafm.errors import CatalogError, FingerprintError
 
 _ATTEMPTS = 50
 _FOLDERS = ("", "features", "metadata", "embeddings")
+
+METADATA = "metadata"
+"""Stands for a modality where the vectors of title metadata are meant."""
+
+FILLING, CURRENT, RETIRED = "filling", "current", "retired"
+"""What the table ``encoders`` says of an encoder's vectors; an encoder without a row is current."""
+
+EncoderKey = tuple[str, str]
+"""Modality (or :data:`METADATA`) and fingerprint."""
 
 
 def title_rows(store: Store, cache: FragmentCache) -> list[TitleRecord]:
@@ -37,6 +47,31 @@ def latest(rows: list[TitleRecord]) -> dict[str, TitleRecord]:
     return dict(sorted(found.items()))
 
 
+def mark_rows(store: Store) -> list[EncoderMark]:
+    """All rows of ``encoders`` at the latest version, in row order."""
+    dataset = open_latest(store.table("encoders"))
+    if dataset is None:
+        return []
+    return table_to_records(EncoderMark, dataset.to_table(scan_in_order=True))
+
+
+def statuses(rows: list[EncoderMark]) -> dict[EncoderKey, str]:
+    """The status that counts for every encoder: the last by time, then by place."""
+    found: dict[EncoderKey, EncoderMark] = {}
+    for row in rows:
+        key = (row.modality, row.fingerprint)
+        if key not in found or row.at >= found[key].at:
+            found[key] = row
+    return {key: row.status for key, row in found.items()}
+
+
+def table_name(modality: str, fingerprint: str) -> str:
+    """The table that holds one encoder's vectors."""
+    if modality == METADATA:
+        return f"metadata/{fingerprint}"
+    return f"features/{modality}-{fingerprint}"
+
+
 def list_tables(store: Store) -> list[str]:
     """Names of all tables but ``titles``."""
     names = (name for folder in _FOLDERS for name in store.tables(folder))
@@ -50,6 +85,7 @@ class Snapshot:
         store: Where the catalog lies.
         titles: Committed titles, sorted by id.
         tables: The other tables, each at one version.
+        marks: The rows of ``encoders``.
         cache: What was read of the fragments.
     """
 
@@ -58,10 +94,13 @@ class Snapshot:
         store: Store,
         titles: dict[str, TitleRecord],
         tables: dict[str, PinnedTable],
+        marks: list[EncoderMark],
         cache: FragmentCache,
     ):
         self.titles = titles
         self.tables = tables
+        self.marks = marks
+        self.statuses = statuses(marks)
         self.ingests = {title.ingest_id: title for title in titles.values()}
         self._store, self._cache = store, cache
 
@@ -71,24 +110,26 @@ class Snapshot:
 
         Children are committed before their title, so tables opened after ``titles`` hold all that
         ``titles`` names, unless a title was replaced and its old rows collected in between. That
-        shows in ``titles``, which is therefore read again at the end.
+        shows in ``titles``, which is therefore read again at the end. So is ``encoders``: between
+        two equal readings no encoder was switched, so none of the tables was opened half filled
+        and then made current, or made current, retired and then opened empty.
 
         Raises:
             CatalogError: Titles are replaced faster than they can be read.
         """
-        rows = title_rows(store, cache)
+        rows, marks = title_rows(store, cache), mark_rows(store)
         for _ in range(_ATTEMPTS):
-            titles = latest(rows)
+            titles, known = latest(rows), marks
             tables = {}
             for name in list_tables(store):
                 uri = store.table(name)
                 dataset = open_latest(uri)
                 if dataset is not None:  # made but not committed yet: as good as missing
                     tables[name] = PinnedTable(uri, dataset, cache)
-            rows = title_rows(store, cache)
+            rows, marks = title_rows(store, cache), mark_rows(store)
             still = {title.ingest_id for title in latest(rows).values()}
-            if all(title.ingest_id in still for title in titles.values()):
-                return cls(store, titles, tables, cache)
+            if marks == known and all(title.ingest_id in still for title in titles.values()):
+                return cls(store, titles, tables, marks, cache)
         raise CatalogError(
             "titles are replaced faster than the catalog can be opened",
             where=store.where,
@@ -107,32 +148,42 @@ class Snapshot:
 
     @cached_property
     def feature_tables(self) -> dict[str, tuple[EncoderRecord, PinnedTable]]:
-        """Modality to its encoder and its table, where a committed title has features there.
+        """Modality to its current encoder and its table, where a committed title has features.
 
         Raises:
             FingerprintError: Two encoders' features were committed for one modality.
         """
         found: dict[str, tuple[EncoderRecord, PinnedTable]] = {}
-        for encoder, table in self._used("features/"):
-            if encoder.modality in found:
-                raise self._mixed(found[encoder.modality][0], encoder)
-            found[encoder.modality] = (encoder, table)
+        for (modality, _), (encoder, table) in self.current.items():
+            if modality == METADATA:
+                continue
+            if modality in found:
+                raise self._mixed(found[modality][0], encoder)
+            found[modality] = (encoder, table)
         return dict(sorted(found.items()))
 
     @cached_property
     def metadata_table(self) -> tuple[EncoderRecord, PinnedTable] | None:
         """The encoder and the table of the metadata vectors, where a committed title has some."""
-        used = self._used("metadata/")
+        used = [held for (modality, _), held in self.current.items() if modality == METADATA]
         if len(used) > 1:
             raise self._mixed(used[0][0], used[1][0])
         return used[0] if used else None
 
-    def _used(self, prefix: str) -> list[tuple[EncoderRecord, PinnedTable]]:
-        return [
-            (encoder_of(table.schema), table)
-            for name, table in self.tables.items()
-            if name.startswith(prefix) and not self.ingests.keys().isdisjoint(table.runs)
-        ]
+    @cached_property
+    def current(self) -> dict[EncoderKey, tuple[EncoderRecord, PinnedTable]]:
+        """Encoders of which committed titles have vectors, but for those filled in or retired."""
+        found = {}
+        for name, table in self.tables.items():
+            folder, _, rest = name.partition("/")
+            if not rest or folder not in ("features", "metadata"):
+                continue
+            encoder = encoder_of(table.schema)
+            key = (METADATA if folder == "metadata" else encoder.modality, encoder.fingerprint)
+            visible = self.statuses.get(key, CURRENT) == CURRENT
+            if visible and not self.ingests.keys().isdisjoint(table.runs):
+                found[key] = (encoder, table)
+        return found
 
     def _mixed(self, one: EncoderRecord, other: EncoderRecord) -> FingerprintError:
         return FingerprintError(
@@ -162,8 +213,22 @@ class Snapshot:
                     f"it holds {modality} vectors of {describe(held[0])}, which do not mix with "
                     f"those of {describe(encoder)}: {differences(held[0], encoder)}",
                     where=self._store.where,
-                    do=f"use the encoder {held[0].name} again, or a new catalog (--catalog NEW)",
+                    do=_instead(modality, held[0], encoder),
                 )
+
+
+def _instead(modality: str, held: EncoderRecord, wanted: EncoderRecord) -> str:
+    """What a user can do who wants another encoder than the catalog has."""
+    if "source" in wanted.settings:  # imported vectors: nothing can make them again
+        return f"use the encoder {held.name} again, or a new catalog (--catalog NEW)"
+    name = shlex.quote(wanted.name)
+    modality = "text" if modality == METADATA else modality
+    known = modality in ("video", "audio", "text")
+    option = f"--{modality} {name}" if known else f"--with {modality}={name}"
+    return (
+        f"use the encoder {held.name} again, replace it in the whole catalog with "
+        f"`mediafm reencode {option}`, or take a new catalog (--catalog NEW)"
+    )
 
 
 def describe(encoder: EncoderRecord) -> str:

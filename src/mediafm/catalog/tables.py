@@ -22,7 +22,7 @@ from mediafm.catalog.guard import is_conflict, is_missing
 from mediafm.errors import CatalogError
 
 _ATTEMPTS = 12
-_IDS_PER_DELETE = 200
+_IDS_PER_DELETE = 2000  # some 90 KB of predicate: a retired table goes in few commits
 
 T = TypeVar("T")
 

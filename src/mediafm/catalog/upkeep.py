@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +14,15 @@ from mediafm.catalog import locks
 from mediafm.catalog.guard import is_conflict, is_missing
 from mediafm.catalog.records import Failure
 from mediafm.catalog.schemas import table_to_records
-from mediafm.catalog.snapshot import latest, list_tables, title_rows
+from mediafm.catalog.snapshot import (
+    RETIRED,
+    latest,
+    list_tables,
+    mark_rows,
+    statuses,
+    table_name,
+    title_rows,
+)
 from mediafm.catalog.store import Store
 from mediafm.catalog.tables import (
     FragmentCache,
@@ -35,11 +45,19 @@ _DELETED = 0.2  # share of deleted rows from which a fragment is worth rewriting
 _CLEAN_EVERY = 3600.0  # reading all old manifests costs more than what they hold
 # A fragment of this many rows is left alone: 100 MB of vectors, 100 MB of pictures.
 _ROWS, _ROWS_KEYFRAMES = 65536, 4096
-_WITHOUT_INGESTS = ("failures", "versions")
+_WITHOUT_INGESTS = ("encoders", "failures", "versions")
+
+
+def commit_lock(store: Store) -> AbstractContextManager[bool]:
+    """Held by whoever commits a title, or changes what the committed titles' vectors are.
+
+    It reaches as far as this machine; in an object store the writers of others go on.
+    """
+    return locks.locked(store.work / "locks" / "commit.lock", wait=True)
 
 
 def collect(store: Store, cache: FragmentCache) -> int:
-    """Deletes what no reader will ask for: rows of killed runs and of replaced titles.
+    """Deletes what no reader will ask for: rows of killed runs, replaced titles, old encoders.
 
     Safe at any moment, beside running writers and other collectors, and when killed half-way:
     every step deletes only what is already invisible.
@@ -56,11 +74,7 @@ def collect(store: Store, cache: FragmentCache) -> int:
             return 0  # another process is at it
         # The order matters. A running writer's rows are seen first, then its lease. If the lease
         # is gone by then, it either died or committed; a commit shows in titles, read last.
-        held: dict[str, set[str]] = {}
-        for name in list_tables(store):
-            dataset = None if name in _WITHOUT_INGESTS else open_latest(store.table(name))
-            if dataset is not None:
-                held[name] = set(PinnedTable(store.table(name), dataset, cache).runs)
+        held = _held(store, cache, (n for n in list_tables(store) if n not in _WITHOUT_INGESTS))
         live = locks.live_leases(store.work / "leases")
         rows = title_rows(store, cache)
         titles = latest(rows)
@@ -83,7 +97,53 @@ def collect(store: Store, cache: FragmentCache) -> int:
                     f"ingest_id = {quote(row.ingest_id)} AND committed_at = {row.committed_at}",
                 )
         _collect_failures(store)
+        if any(held.get(name) for name in _retired(store)):
+            with commit_lock(store):
+                dead |= drop_retired(store, cache)
         return len(dead)
+
+
+def drop_retired(store: Store, cache: FragmentCache) -> set[str]:
+    """Deletes the vectors of encoders that were replaced; the caller holds :func:`commit_lock`.
+
+    Under the lock, because a retired encoder may be filled in again: then its rows are wanted.
+
+    Args:
+        store: Where the catalog lies.
+        cache: What was read of the fragments.
+
+    Returns:
+        The ingests whose rows were deleted.
+    """
+    held = _held(store, cache, _retired(store))
+    # A living writer of a retired encoder finds out when it commits; where it may commit (nothing
+    # else holds the modality by then) its rows are needed.
+    keep = locks.live_leases(store.work / "leases")
+    if store.root is None:
+        known = {row.ingest_id for row in title_rows(store, cache)}
+        every = set().union(*held.values()) - known
+        keep |= {ingest for ingest in every if ingest_age(ingest) < REMOTE_AGE}
+    dead: set[str] = set()
+    for name, ingests in held.items():
+        if unneeded := ingests - keep:
+            delete_ingests(store.table(name), unneeded)
+            dead |= unneeded
+    return dead
+
+
+def _retired(store: Store) -> list[str]:
+    marked = statuses(mark_rows(store))
+    return [table_name(*key) for key, status in marked.items() if status == RETIRED]
+
+
+def _held(store: Store, cache: FragmentCache, names: Iterable[str]) -> dict[str, set[str]]:
+    """Which ingests have rows in some tables; missing tables are left out."""
+    held = {}
+    for name in names:
+        dataset = open_latest(store.table(name))
+        if dataset is not None:
+            held[name] = set(PinnedTable(store.table(name), dataset, cache).runs)
+    return held
 
 
 def _collect_failures(store: Store) -> None:

@@ -18,7 +18,9 @@ import pyarrow as pa
 
 from mediafm.catalog import locks, schemas
 from mediafm.catalog.guard import guard
+from mediafm.catalog.reader import CatalogReader
 from mediafm.catalog.records import EncoderRecord, TitleRecord
+from mediafm.catalog.snapshot import table_name
 from mediafm.catalog.store import Store
 from mediafm.catalog.tables import append
 from mediafm.errors import CatalogError, TitleDataError
@@ -211,7 +213,7 @@ class TitleWriter:
         """
         encoder = self._encoder(modality)
         spool = self._spool(
-            f"features/{modality}-{encoder.fingerprint}", schemas.features_schema(encoder)
+            table_name(modality, encoder.fingerprint), schemas.features_schema(encoder)
         )
         if first_shot != spool.rows:
             raise self._error(
@@ -244,6 +246,56 @@ class TitleWriter:
         spool = self._spool(f"metadata/{encoder.fingerprint}", schemas.metadata_schema(encoder))
         self._add(spool, [field], schemas.vectors_to_arrow(half_1D, mask_1))
         self._fields.add(field)
+
+    def copy_from(
+        self,
+        catalog: CatalogReader,
+        title: TitleRecord,
+        modalities: Sequence[str],
+        keyframes: bool = True,
+        cues: bool = False,
+    ) -> None:
+        """Copies a committed title's rows bit by bit, so that its media need not be read again.
+
+        For a title of which only the subtitles or the synopsis changed. To be called before
+        anything else is added of what is copied; at most one table of the title is in memory.
+
+        Args:
+            catalog: The catalog, at a state that has the title.
+            title: The title as read from it.
+            modalities: Of which modalities the features are copied; ``metadata`` for the vectors of
+                title metadata. What the title does not have is left out.
+            keyframes: Whether the pictures are copied.
+            cues: Whether the timed text is copied.
+
+        Raises:
+            CatalogError: Another title, one ingested anew since, or rows were added already.
+            FingerprintError: The catalog has such features of another encoder.
+        """
+        if title.title_id != self.title_id:
+            raise self._error(f"rows of '{title.title_id}' were to be copied to its writer")
+        sources = {"shots": schemas.SHOTS}
+        if keyframes:
+            sources["keyframes"] = schemas.KEYFRAMES
+        if cues:
+            sources["cues"] = schemas.CUES
+        for modality in modalities:
+            metadata = modality == "metadata"
+            encoder = self._metadata_encoder() if metadata else self._encoder(modality)
+            catalog.check_encoders({modality: encoder})
+            schema = schemas.metadata_schema if metadata else schemas.features_schema
+            sources[table_name(modality, encoder.fingerprint)] = schema(encoder)
+        for name, rows in catalog.stored_rows(title, list(sources)):
+            if name in self._spools:
+                raise self._error(f"{name} were added before the title was copied")
+            # Two machines may have stored features twice in an object store: see the reader.
+            count = title.shots if name.startswith("features/") else rows.num_rows
+            for batch in rows.slice(0, count).to_batches():
+                self._add(self._spool(name, sources[name]), *batch.columns)
+            if name == "keyframes":
+                self._pictured.update(rows["shot"].to_pylist())
+            if name.startswith("metadata/"):
+                self._fields.update(rows["field"].to_pylist())
 
     def commit(self, record: TitleRecord) -> TitleRecord:
         """Makes the title visible, replacing an earlier one of the same id.
@@ -289,9 +341,7 @@ class TitleWriter:
 
     def _used(self) -> dict[str, EncoderRecord]:
         used = {
-            m: e
-            for m, e in self._encoders.items()
-            if f"features/{m}-{e.fingerprint}" in self._spools
+            m: e for m, e in self._encoders.items() if table_name(m, e.fingerprint) in self._spools
         }
         if self._fields:
             used["metadata"] = self._metadata_encoder()
