@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediafm.errors import MediaFMError
-from mediafm.timeline import US, Span, format_time, parse_time
+from mediafm.timeline import US, Cue, Span, format_time, parse_time
 
 NTSC = Fraction(30_000, 1001)
 times = st.integers(0, 10_000)
@@ -146,3 +146,10 @@ def test_every_drop_frame_number_counts_on(frame):
     seconds, f = divmod(number, 30)
     text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d};{f:02d}"
     assert parse_time(text, frame_rate=NTSC) == round(frame / NTSC * US)
+
+
+@pytest.mark.parametrize(
+    "source,machine", [("asr:whisper-base", True), ("film.en.srt", False), ("", False)]
+)
+def test_machine_made_cues(source, machine):
+    assert Cue(Span(0, 1), "Hm.", source=source).machine_made == machine

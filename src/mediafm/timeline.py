@@ -19,6 +19,9 @@ US = 1_000_000
 CueKind = Literal["speech", "description", "sound"]
 """What a cue says: spoken words, an audio description, or a sound in brackets."""
 
+MACHINE_MADE = "asr:"
+"""How the source of a cue begins that a speech recogniser wrote."""
+
 _SECONDS = re.compile(r"^\d+(\.\d+)?$")
 _CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9}))?$")
 _TIMECODE = re.compile(r"^(\d{1,2}):(\d{2}):(\d{2})([:;])(\d{2,3})$")
@@ -87,7 +90,7 @@ class Cue:
         text: Plain text, styling stripped, line breaks as ``\n``.
         kind: What it says.
         language: BCP 47 or ISO 639 code, empty where unknown.
-        source: Where it comes from: a file name or ``stream 3``.
+        source: Where it comes from: a file name, ``stream 3`` or ``asr:whisper-base``.
     """
 
     span: Span
@@ -95,6 +98,11 @@ class Cue:
     kind: CueKind = "speech"
     language: str = ""
     source: str = ""
+
+    @property
+    def machine_made(self) -> bool:
+        """Whether a speech recogniser wrote it, and nobody checked it."""
+        return self.source.startswith(MACHINE_MADE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,20 +45,20 @@ def empty_cache(monkeypatch, tmp_path):
 
 
 def test_default_choice_has_the_original_width():
-    infos = EncoderChoice().infos()
+    infos = EncoderChoice().open().infos
     assert list(infos) == ["video", "audio", "text"]
     assert sum(info.dim for info in infos.values()) == 2304
     assert Encoders().infos == {}
-    assert EncoderChoice("none", "none", "none").infos() == {}
-    assert EncoderChoice("none", "none", "none").load() == Encoders()
+    nothing = EncoderChoice("none", "none", "none").open()
+    assert nothing.infos == {}
+    assert nothing.load() == Encoders()
 
 
 @pytest.mark.parametrize("kind,known", [("video", VIDEO), ("audio", AUDIO), ("text", TEXT)])
 def test_unknown_names(kind, known):
-    for ask in (EncoderChoice.infos, EncoderChoice.load):
-        with pytest.raises(EncoderError, match=f"no {kind} encoder 'x'") as caught:
-            ask(EncoderChoice(**{"video": "none", "audio": "none", "text": "none", kind: "x"}))
-        assert all(name in str(caught.value) for name in known)
+    with pytest.raises(EncoderError, match=f"no {kind} encoder 'x'") as caught:
+        EncoderChoice(**{"video": "none", "audio": "none", "text": "none", kind: "x"}).open()
+    assert all(name in str(caught.value) for name in known)
 
 
 def test_fingerprints_tell_settings_apart():
@@ -80,7 +80,7 @@ def test_fingerprints_tell_settings_apart():
 
 def test_fingerprints_stay_what_they_were():
     """Catalogs on disk hold these; change one only with the vectors."""
-    found = {m: info.fingerprint for m, info in EncoderChoice().infos().items()}
+    found = {m: info.fingerprint for m, info in EncoderChoice().open().infos.items()}
     assert found == FINGERPRINTS
 
 
@@ -183,13 +183,13 @@ def test_pictures_equal_the_published_network():
         x = torch.from_numpy((batch - 127) / 128).permute(0, 3, 1, 2)
         expected = net.eval().extract_features(x).mean((2, 3)).numpy()
     encoder = efficientnet.EfficientNetLite2()
-    found = encoder.encode(pictures())
+    found = encoder.encode_pictures(pictures())
     assert (found.shape, found.dtype) == ((2, 1280), np.float32)
     np.testing.assert_allclose(found, expected, atol=1e-4)
     # One picture's vector does not depend on the others, nor on how many there are.
-    many = encoder.encode(pictures() * 5)
+    many = encoder.encode_pictures(pictures() * 5)
     np.testing.assert_allclose(many, np.tile(found, (5, 1)), atol=1e-4)
-    assert encoder.encode([]).shape == (0, 1280)
+    assert encoder.encode_pictures([]).shape == (0, 1280)
 
 
 def test_squeeze_keeps_the_edges():
@@ -204,7 +204,7 @@ def test_squeeze_keeps_the_edges():
 _CONVERT = """
 from mediafm.encoders.efficientnet import EfficientNetLite2, converted
 import numpy as np
-print(EfficientNetLite2().encode([np.zeros((9, 9, 3), np.uint8)]).sum())
+print(EfficientNetLite2().encode_pictures([np.zeros((9, 9, 3), np.uint8)]).sum())
 """
 
 

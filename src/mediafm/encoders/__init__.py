@@ -2,21 +2,52 @@
 
 from mediafm.encoders.base import (
     AudioEncoder,
+    ClipEncoder,
     EncoderInfo,
     Encoders,
+    EncoderSource,
+    Estimate,
+    PaidEncoder,
+    QueryEncoder,
+    ShotEncoder,
+    SoundtrackEncoder,
     TextEncoder,
+    TitleView,
     VideoEncoder,
 )
-from mediafm.encoders.registry import AUDIO, TEXT, VIDEO, EncoderChoice
+from mediafm.encoders.registry import (
+    AUDIO,
+    EMBEDDED,
+    PRESETS,
+    TEXT,
+    VIDEO,
+    EncoderChoice,
+    OpenEncoders,
+    open_encoder,
+    preset,
+)
 
 __all__ = [
     "AUDIO",
+    "EMBEDDED",
+    "PRESETS",
     "TEXT",
     "VIDEO",
     "AudioEncoder",
+    "ClipEncoder",
     "EncoderChoice",
     "EncoderInfo",
+    "EncoderSource",
     "Encoders",
+    "Estimate",
+    "OpenEncoders",
+    "PaidEncoder",
+    "QueryEncoder",
+    "ShotEncoder",
+    "SoundtrackEncoder",
     "TextEncoder",
+    "TitleView",
     "VideoEncoder",
+    "open_encoder",
+    "preset",
 ]

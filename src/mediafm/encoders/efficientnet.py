@@ -17,10 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from mediafm.encoders.base import EncoderInfo, Vectors, cache_folder, threads
+from mediafm.encoders.base import (
+    EncoderInfo,
+    Picture,
+    Vectors,
+    cache_folder,
+    per_shot,
+    threads,
+)
 from mediafm.errors import EncoderError, MissingExtraError
 from mediafm.fingerprint import verify_sha256
 
@@ -48,6 +54,7 @@ class EfficientNetLite2:
         {"weights": WEIGHTS_SHA256[:16], "size": str(SIZE), "fit": "squeeze bicubic"},
     )
     size = SIZE
+    frames = None
 
     def __init__(self) -> None:
         import onnxruntime
@@ -69,8 +76,12 @@ class EfficientNetLite2:
                 do="delete the file; it is made anew",
             ) from error
 
-    def encode(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> Vectors:
+    def encode(self, shots: Sequence[Sequence[Picture]]) -> Vectors:
         """See :class:`~mediafm.encoders.base.VideoEncoder`."""
+        return per_shot(self.encode_pictures, shots, DIM)
+
+    def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
+        """Encodes single pictures to ``x_ND``."""
         parts = [np.zeros((0, DIM), dtype=np.float32)]
         for start in range(0, len(pictures), _BATCH):
             batch_NHWC = np.stack([squeeze(p, SIZE) for p in pictures[start : start + _BATCH]])
@@ -78,7 +89,7 @@ class EfficientNetLite2:
         return np.concatenate(parts)
 
 
-def squeeze(picture_HWC: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+def squeeze(picture_HWC: Picture, size: int) -> Picture:
     """Scales a picture to a square, with a filter that does not alias."""
     image = Image.fromarray(picture_HWC).resize((size, size), Image.Resampling.BICUBIC)
     return np.asarray(image)

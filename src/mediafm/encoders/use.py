@@ -53,3 +53,6 @@ class UniversalSentenceEncoder:
             batch = [" ".join(text.split()) for text in texts[start : start + _BATCH]]
             parts.append(np.asarray(self._use.encode(batch), dtype=np.float32).reshape(-1, DIM))
         return np.concatenate(parts)
+
+    encode_queries = encode
+    """Sentences lie close to what answers them without further ado."""

@@ -11,13 +11,14 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mediafm.encoders.base import EncoderInfo, Vectors, cache_folder, threads
+from mediafm.encoders.base import EncoderInfo, Samples, Vectors, cache_folder, threads
 from mediafm.errors import EncoderError, MissingExtraError
 from mediafm.fingerprint import verify_sha256
 from mediafm.timeline import US
@@ -79,7 +80,8 @@ class WhisperBase:
                 where=folder,
                 do="delete the folder; it is made anew",
             ) from error
-        self._place_FD = self._place(compute_type)
+        place = cache_folder("whisper-base") / f"{MODEL_SHA256[:16]}-place-{compute_type}.npy"
+        self._place_FD = noise_place(place, self._states)
 
     def encode(self, samples_S: npt.NDArray[np.float32]) -> Vectors:
         """See :class:`~mediafm.encoders.base.AudioEncoder`."""
@@ -93,31 +95,38 @@ class WhisperBase:
         states_FD: Vectors = np.array(output)[0]
         return states_FD
 
-    def _place(self, compute_type: str) -> Vectors:
-        """What noise, white and pink, loud and soft, gives at each place of the window.
 
-        Its mean over the window is left in, so that the vectors keep their origin.
-        """
-        path = cache_folder("whisper-base") / f"{MODEL_SHA256[:16]}-place-{compute_type}.npy"
-        if not path.exists():
-            states_FD = np.mean([self._states(noise_S) for noise_S in reference_noise()], axis=0)
-            handle, part = tempfile.mkstemp(suffix=".npy", prefix=".part-", dir=path.parent)
-            os.close(handle)
-            try:
-                np.save(part, (states_FD - states_FD.mean(0)).astype(np.float32))
-                Path(part).replace(path)
-            finally:
-                Path(part).unlink(missing_ok=True)
+def noise_place(path: Path, states: Callable[[Samples], Vectors]) -> Vectors:
+    """What noise, white and pink, loud and soft, gives at each place of a window.
+
+    Its mean over the window is left out, so that vectors keep their origin when it is subtracted.
+
+    Args:
+        path: Where it is kept once computed.
+        states: Gives the hidden states ``x_FD`` of a window.
+
+    Raises:
+        EncoderError: The file is damaged.
+    """
+    if not path.exists():
+        states_FD = np.mean([states(noise_S) for noise_S in reference_noise()], axis=0)
+        handle, part = tempfile.mkstemp(suffix=".npy", prefix=".part-", dir=path.parent)
+        os.close(handle)
         try:
-            place_FD: Vectors = np.load(path)
-        except (ValueError, EOFError, OSError) as error:
-            raise EncoderError(
-                f"cannot be read ({error})", where=path, do="delete the file; it is made anew"
-            ) from None
-        return place_FD
+            np.save(part, (states_FD - states_FD.mean(0)).astype(np.float32))
+            Path(part).replace(path)
+        finally:
+            Path(part).unlink(missing_ok=True)
+    try:
+        place_FD: Vectors = np.load(path)
+    except (ValueError, EOFError, OSError) as error:
+        raise EncoderError(
+            f"cannot be read ({error})", where=path, do="delete the file; it is made anew"
+        ) from None
+    return place_FD
 
 
-def reference_noise() -> list[npt.NDArray[np.float32]]:
+def reference_noise() -> list[Samples]:
     """A window each of white and pink (1/f power) noise, at two levels, the same every time."""
     count = WINDOW_SECONDS * RATE
     white_S = np.random.Generator(np.random.PCG64(0)).standard_normal(count)

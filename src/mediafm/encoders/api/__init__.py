@@ -1,0 +1,1 @@
+"""Text encoders behind an API that speaks OpenAI's protocol: ``openai:MODEL``."""
