@@ -9,6 +9,12 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 REQUIRED = {name for name in os.environ.get("MEDIAFM_REQUIRE", "").split(",") if name}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def vector_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Vectors of the tests stay out of the user's cache, those of child processes too."""
+    os.environ["MEDIAFM_VECTOR_CACHE"] = str(tmp_path_factory.mktemp("vectors"))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real media and data beside the checkout; skips where it is absent."""

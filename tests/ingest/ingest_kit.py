@@ -8,6 +8,7 @@ import numpy as np
 
 from mediafm.catalog import Catalog
 from mediafm.encoders import AUDIO, TEXT, VIDEO, EncoderChoice, EncoderInfo
+from mediafm.encoders.base import per_shot
 from mediafm.ingest import IngestConfig
 from mediafm.shots import ShotConfig
 from mediafm.timeline import US
@@ -18,8 +19,12 @@ class FakeVideo:
 
     info = EncoderInfo("video", "fake-video", 5, {"weights": "v"})
     size = 8
+    frames = None
 
-    def encode(self, pictures):
+    def encode(self, shots):
+        return per_shot(self.encode_pictures, shots, 5)
+
+    def encode_pictures(self, pictures):
         rows = [[*p.mean((0, 1)) / 255, p.shape[0] / 100, p.shape[1] / 100] for p in pictures]
         return np.array(rows, dtype=np.float32).reshape(-1, 5)
 
@@ -53,6 +58,9 @@ class FakeText:
 class OtherText(FakeText):
     info = EncoderInfo("text", "other-text", 4, {"weights": "o"})
 
+    def encode(self, texts):
+        return np.pad(super().encode(texts), ((0, 0), (0, 1)), constant_values=0.5)
+
 
 def register():
     """Makes the fakes known by name; the tests undo it with monkeypatch, processes need not."""
@@ -63,7 +71,9 @@ def register():
 
 
 FAST = IngestConfig(
-    encoders=EncoderChoice("fake", "fake", "fake"), shots=ShotConfig(detector="content")
+    encoders=EncoderChoice("fake", "fake", "fake"),
+    shots=ShotConfig(detector="content"),
+    cache=False,
 )
 
 

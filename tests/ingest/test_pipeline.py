@@ -12,6 +12,7 @@ from media_kit import Sound, Text, Video, beeps, picture, scene, write
 from PIL import Image
 
 from mediafm.encoders import Encoders
+from mediafm.ingest.cache import NoCache
 from mediafm.ingest.pipeline import Pipeline
 from mediafm.ingest.stills import FrameConfig
 from mediafm.media.chunks import ReadOptions
@@ -63,8 +64,9 @@ def run(path, encoders=None, cues=(), shots=None, log=None, notes=None):
             shots=shots or ShotConfig(),
             frames=FrameConfig(),
             sink=sink,
+            cache=NoCache(),
         )
-        found = pipeline.run(list(cues), notes, task)
+        found, _ = pipeline.run(list(cues), notes, task)
     assert sink.shots == found
     assert all(len(rows) == len(found) for rows in sink.features.values())
     assert sorted(sink.keyframes) == list(range(len(found)))

@@ -25,7 +25,7 @@ import ingest_kit
 from ingest_kit import FAST
 from mediafm.ingest import IngestConfig, ingest
 ingest_kit.register()
-config = IngestConfig() if sys.argv[3] == "real" else FAST
+config = IngestConfig(cache=False) if sys.argv[3] == "real" else FAST
 print("go", flush=True)
 report = ingest(sys.argv[1], sys.argv[2], config)
 print(report.summary(), flush=True)

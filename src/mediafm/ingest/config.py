@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from mediafm.catalog import EncoderRecord
-from mediafm.encoders import EncoderChoice
+from mediafm.encoders import EncoderChoice, EncoderInfo
 from mediafm.fingerprint import fingerprint
 from mediafm.ingest.stills import FrameConfig
 from mediafm.media.chunks import ReadOptions
 from mediafm.shots import ShotConfig, make_detector
 from mediafm.timeline import US
 
-Status = Literal["ingested", "unchanged", "moved", "busy", "failed"]
+Status = Literal["ingested", "updated", "unchanged", "moved", "busy", "failed"]
 
 
 @dataclass(frozen=True)
@@ -21,46 +22,78 @@ class IngestConfig:
     """Everything that decides what ingest writes for a title.
 
     Args:
-        encoders: Encoders by name.
+        encoders: Encoders by name; those of the catalog where nothing is said.
         shots: Detector and lengths of shots.
         frames: Frames of a shot that the picture encoder sees.
         languages: Preferred languages of streams and subtitles.
+        transcribe: The recogniser that writes cues for titles without timed text
+            (``whisper-base``); none by default.
+        device: Where encoders run: ``auto``, ``cpu``, ``cuda``, ``cuda:0,cuda:1``.
+        cache: Whether vectors that were computed before are used.
     """
 
     encoders: EncoderChoice = field(default_factory=EncoderChoice)
     shots: ShotConfig = field(default_factory=ShotConfig)
     frames: FrameConfig = field(default_factory=FrameConfig)
     languages: tuple[str, ...] = ()
+    transcribe: str = ""
+    device: str = "auto"
+    cache: bool = True
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the settings; a title with another one is ingested anew."""
+        """Digest of what decides the shots; a title with another one is decoded anew.
+
+        Encoders are not part of it: a modality is encoded anew without finding the shots again.
+        """
         detector = make_detector(self.shots.detector)
-        infos = self.encoders.infos()
         return fingerprint(
             {
                 "shots": asdict(self.shots),
                 "detector": {**detector.settings, "threshold": str(detector.threshold)},
                 "frames": asdict(self.frames),
                 "languages": self.languages,
-                "encoders": {name: info.fingerprint for name, info in infos.items()},
             }
         )
 
-    @property
-    def encoder_records(self) -> dict[str, EncoderRecord]:
-        """Modality to the encoder as a catalog records it."""
-        return {
-            modality: EncoderRecord(modality, info.name, info.fingerprint, info.dim, info.settings)
-            for modality, info in self.encoders.infos().items()
-        }
 
-    @property
-    def read_options(self) -> ReadOptions:
-        """A still at least once per shortest shot, so that none goes without a picture."""
-        # One-frame shots cannot all have one: every frame would be scaled for them.
-        period = min(self.shots.min_length or US // 5, US // 5)
-        return ReadOptions(still_period=period, languages=self.languages)
+def encoder_records(infos: Mapping[str, EncoderInfo]) -> dict[str, EncoderRecord]:
+    """Modality to the encoder as a catalog records it."""
+    return {
+        modality: EncoderRecord(modality, info.name, info.fingerprint, info.dim, info.settings)
+        for modality, info in infos.items()
+    }
+
+
+def read_options(
+    config: IngestConfig,
+    *,
+    size: int | None,
+    rate: int | None,
+    pictures: bool = True,
+    sound: bool = True,
+) -> ReadOptions:
+    """What has to leave the pass over a title.
+
+    Args:
+        config: Lengths of shots and languages.
+        size: Pixels that the picture encoder sees, ``None`` without one.
+        rate: Samples per second that the sound encoder wants, ``None`` without one.
+        pictures: Whether pictures are read.
+        sound: Whether sound is read.
+    """
+    # A still at least once per shortest shot, so that none goes without a picture. One-frame
+    # shots cannot all have one: every frame would be scaled for them.
+    period = min(config.shots.min_length or US // 5, US // 5)
+    usual = ReadOptions()
+    return ReadOptions(
+        still_period=period,
+        still_size=max(usual.still_size, size or 0),
+        sample_rate=rate or usual.sample_rate,
+        languages=config.languages,
+        pictures=pictures,
+        sound=sound,
+    )
 
 
 @dataclass(frozen=True)
@@ -105,6 +138,13 @@ class IngestReport:
 
     def summary(self) -> str:
         """One line: ``8 ingested, 2 unchanged, 1 failed``."""
-        words: tuple[Status, ...] = ("ingested", "unchanged", "moved", "busy", "failed")
+        words: tuple[Status, ...] = (
+            "ingested",
+            "updated",
+            "unchanged",
+            "moved",
+            "busy",
+            "failed",
+        )
         parts = [f"{self.count(word)} {word}" for word in words if self.count(word)]
         return ", ".join(parts) or "nothing to do"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from mediafm.catalog import Catalog, TitleRecord, TitleWriter
-from mediafm.encoders import Encoders
+from mediafm.catalog import Catalog, TitleRecord
+from mediafm.encoders.base import TitleTable
 from mediafm.errors import (
     CatalogError,
     EncoderError,
@@ -20,19 +20,17 @@ from mediafm.errors import (
     TitleDataError,
     describe_os_error,
 )
-from mediafm.fingerprint import file_fingerprint, fingerprint
+from mediafm.ingest.candidate import Candidate, Content, look, with_sources
 from mediafm.ingest.config import IngestConfig, IngestReport, Outcome, Status
-from mediafm.ingest.pipeline import Pipeline
-from mediafm.media.metadata import TitleMetadata, read_metadata
-from mediafm.media.reader import Reader
+from mediafm.ingest.run import Run
+from mediafm.ingest.title import decode, fill, update
 from mediafm.media.sidecars import MediaItem, find_media
-from mediafm.media.subtitle_names import choose_subtitles
-from mediafm.media.subtitles import read_cues
 from mediafm.progress import Progress, Silent
-from mediafm.shots import make_detector
-from mediafm.timeline import US, Cue, Shot
+from mediafm.timeline import US
 
 LOG = logging.getLogger(__name__)
+
+Work = Callable[[], Outcome]
 
 
 def ingest(
@@ -43,13 +41,14 @@ def ingest(
 ) -> IngestReport:
     """Brings media files into a catalog: one pass over each new or changed title.
 
-    Unchanged titles are not opened, a title that fails stops nobody else, and a run that was
-    killed is completed by the next one.
+    Unchanged titles are not opened; of a title whose subtitles or metadata changed, or that lacks
+    a modality, only that is done. A title that fails stops nobody else, and a run that was killed
+    is completed by the next one.
 
     Args:
         paths: Media files and folders, searched recursively.
         catalog: A catalog, or where to open or make one.
-        config: What to do; the embedded encoders by default.
+        config: What to do; by default with the encoders of the catalog, or the embedded ones.
         progress: Where to report.
 
     Returns:
@@ -57,6 +56,7 @@ def ingest(
 
     Raises:
         MediaError: There is nothing to ingest at the paths.
+        EncoderError: An encoder is unknown, not there, or failed.
         FingerprintError: The catalog was made with other encoders.
         CatalogError: The catalog cannot be written; what was committed before is safe.
     """
@@ -66,57 +66,33 @@ def ingest(
     items = find_media([Path(path) for path in paths], notes=notes)
     if not isinstance(catalog, Catalog):
         catalog = Catalog.open_or_create(catalog)
-    run = _Run(catalog, config or IngestConfig(), progress or Silent())
+    run = Run(catalog, config or IngestConfig(), progress or Silent())
     for note in notes:
         run.progress.say(note)
-    return run.all(items)
+    return _Ingest(run).all(items)
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """A media file with what is cheap to know about it."""
-
-    item: MediaItem
-    title_id: str
-    metadata: TitleMetadata
-    notes: tuple[str, ...]
-    subtitles: tuple[Path, ...]
-    size: int
-    mtime_ns: int
-    sidecars: str
-
-    @functools.cached_property
-    def content(self) -> str:
-        """Fingerprint of the media, then that of its sidecars; reads the whole file."""
-        return f"{file_fingerprint(self.item.path)}+{self.sidecars}"
-
-    @property
-    def path(self) -> str:
-        return str(self.item.path.resolve())
-
-
-class _Run:
-    def __init__(self, catalog: Catalog, config: IngestConfig, progress: Progress):
-        self.catalog, self.config, self.progress = catalog, config, progress
-        self.records = config.encoder_records
-        self.settings = config.fingerprint
+class _Ingest:
+    def __init__(self, run: Run):
+        self.run, self.catalog, self.progress = run, run.catalog, run.progress
+        self.settings = run.config.fingerprint
         self.report = IngestReport()
         self._ids: dict[str, str] = {}
-
-    @functools.cached_property
-    def encoders(self) -> Encoders:
-        """Loaded when the first title needs them."""
-        return self.config.encoders.load()
+        self._encoded: dict[str, set[str]] = {}
 
     def all(self, items: Sequence[MediaItem]) -> IngestReport:
-        self.catalog.check_encoders(self.records)
+        self.catalog.check_encoders(self.run.records)
         self.catalog.collect_orphans()
+        self._encoded = {modality: self.run.encoded(modality) for modality in self.run.records}
         with self.progress.task("ingest", len(items), "titles") as task:
             for item in items:
                 outcome = self._guarded(item)
                 self.report.outcomes.append(outcome)
                 self._say(outcome)
                 task.advance()
+        for source in self.run.opened.sources.values():
+            if isinstance(source, TitleTable):
+                source.unknown([title.title_id for title in self.catalog.titles()])
         for failure in self.catalog.failures():
             if not Path(failure.path).exists():
                 self.catalog.clear_failure(failure.path)
@@ -148,7 +124,8 @@ class _Run:
         return Outcome(str(item.path), item.title_id, "failed", reason=reason)
 
     def _one(self, item: MediaItem) -> Outcome:
-        candidate = self._look(item)
+        candidate = look(item, self.run.config.languages)
+        candidate = with_sources(candidate, self.run.sources(candidate.title_id))
         other = self._ids.setdefault(candidate.title_id, candidate.path)
         if other != candidate.path:
             raise MediaError(
@@ -156,40 +133,28 @@ class _Run:
                 where=item.path,
                 do='give one of them another "id" in a .json sidecar',
             )
-        if (known := self._known(candidate)) is not None:
-            return known
-        with self.catalog.claim(candidate.title_id) as ours:
-            if not ours:
-                return Outcome(str(item.path), candidate.title_id, "busy")
-            self.catalog.refresh()  # another process may have brought it meanwhile
-            return self._known(candidate) or self._ingest(candidate)
+        plan = self._plan(candidate)
+        if not isinstance(plan, Outcome):
+            with self.catalog.claim(candidate.title_id) as ours:
+                if not ours:
+                    return Outcome(str(item.path), candidate.title_id, "busy")
+                self.catalog.refresh()  # another process may have brought it meanwhile
+                plan = self._plan(candidate)
+                if not isinstance(plan, Outcome):
+                    started = time.monotonic()
+                    outcome = plan()
+                    return replace(outcome, seconds=time.monotonic() - started)
+        self.catalog.clear_failure(candidate.path)
+        return plan
 
-    def _look(self, item: MediaItem) -> _Candidate:
-        stat = item.path.stat()
-        found = read_metadata(item.path, item.metadata, title_id=item.title_id)
-        subtitles = choose_subtitles(item.subtitles, self.config.languages, stem=item.path.stem)
-        # A table of titles serves many: what it says of this one counts, not the file.
-        beside = [found.metadata.model_dump(), [path.name for path in subtitles]]
-        return _Candidate(
-            item=item,
-            title_id=found.metadata.id or item.title_id,
-            metadata=found.metadata,
-            notes=tuple(found.notes),
-            subtitles=tuple(subtitles),
-            size=stat.st_size,
-            mtime_ns=stat.st_mtime_ns,
-            sidecars=fingerprint([*beside, file_fingerprint(*subtitles)]),
-        )
-
-    def _known(self, candidate: _Candidate) -> Outcome | None:
-        """What to say of a title that need not be decoded, ``None`` where it has to be."""
+    def _plan(self, candidate: Candidate) -> Outcome | Work:
+        """What to say of a title that is known, or what to do for one that is not."""
         held = self.catalog.find(candidate.title_id)
-        outcome = None if held is None else self._compare(candidate, held)
-        if outcome is not None:
-            self.catalog.clear_failure(candidate.path)
-        return outcome
+        if held is None:
+            return partial(self._decode, candidate)
+        return self._plan_known(candidate, held)
 
-    def _compare(self, candidate: _Candidate, held: TitleRecord) -> Outcome | None:
+    def _plan_known(self, candidate: Candidate, held: TitleRecord) -> Outcome | Work:
         if not held.path:
             raise MediaError(
                 f"has the same id '{held.title_id}' as imported features",
@@ -198,143 +163,92 @@ class _Run:
             )
         same_place = held.path == candidate.path
         if not same_place and Path(held.path).exists():
-            if held.content != candidate.content:
+            if held.content != str(replace_recogniser(candidate.content, held)):
                 raise MediaError(
                     f"has the same id '{held.title_id}' as {held.path}",
                     where=candidate.item.path,
                     do='give one of them another "id" in a .json sidecar',
                 )
-            return self._outcome(candidate, held, "unchanged")
+            return _outcome(candidate, held, "unchanged")
         if held.settings != self.settings:
-            return None
+            return partial(self._decode, candidate)
+        known = Content.parse(held.content)
         touched = (held.size, held.mtime_ns) != (candidate.size, candidate.mtime_ns)
-        if same_place and not touched:
-            if held.content.endswith(f"+{candidate.sidecars}"):
-                return self._outcome(candidate, held, "unchanged")
-            return None
-        if held.content != candidate.content:
-            return None
-        moved = replace(held, path=candidate.path, size=candidate.size, mtime_ns=candidate.mtime_ns)
-        self.catalog.touch(moved)
-        return self._outcome(candidate, held, "unchanged" if same_place else "moved")
-
-    def _outcome(self, candidate: _Candidate, held: TitleRecord, status: Status) -> Outcome:
-        return Outcome(
-            path=str(candidate.item.path),
-            title_id=held.title_id,
-            status=status,
-            shots=held.shots,
-            duration=held.duration,
-        )
-
-    def _ingest(self, candidate: _Candidate) -> Outcome:
-        started = time.monotonic()
-        path, notes = candidate.item.path, list(candidate.notes)
-        content = candidate.content
-        cues: list[Cue] = []
-        for subtitle in candidate.subtitles:
-            timed = read_cues(subtitle, stem=path.stem)
-            cues += timed.cues
-            notes += timed.notes
-        with (
-            Reader(path, self.config.read_options) as reader,
-            self.catalog.writer(candidate.title_id, self.records) as writer,
-            self.progress.task(path.name, reader.info.duration / US or None, "s") as task,
-        ):
-            pipeline = Pipeline(
-                reader,
-                detector=make_detector(self.config.shots.detector),
-                encoders=self.encoders,
-                shots=self.config.shots,
-                frames=self.config.frames,
-                sink=writer,
+        if (touched or not same_place) and candidate.content.media != known.media:
+            return partial(self._decode, candidate)
+        if known.sidecars != candidate.sidecars or self._is_silent(held, known):
+            return lambda: self._update(candidate, held)
+        if touched or not same_place:
+            held = self.catalog.touch(
+                replace(held, path=candidate.path, size=candidate.size, mtime_ns=candidate.mtime_ns)
             )
-            shots = pipeline.run(cues, notes, task)
-            self._describe(candidate.metadata, writer)
-            notes += reader.info.notes
-            twin = self._twin(candidate)
-            if twin is not None and Path(twin.path).exists():
-                notes.append(
-                    f"the same film as '{twin.title_id}' ({twin.path}); as two titles they may "
-                    "stand on both sides of a validation split"
-                )
-            record = writer.commit(
-                replace(
-                    _record(candidate, reader, shots, notes),
-                    content=content,
-                    settings=self.settings,
-                )
-            )
-        if twin is not None and not Path(twin.path).exists():
+        if any(held.ingest_id not in ingests for ingests in self._encoded.values()):
+            return partial(self._fill, candidate, held)
+        return _outcome(candidate, held, "unchanged" if same_place else "moved")
+
+    def _is_silent(self, held: TitleRecord, known: Content) -> bool:
+        """Whether a title without text was not listened to yet as it is wanted now."""
+        wanted = self.run.transcriber
+        return wanted is not None and not held.cues and known.recogniser != wanted.fingerprint
+
+    def _decode(self, candidate: Candidate) -> Outcome:
+        twin = self._twin(candidate)
+        there = twin is not None and Path(twin.path).exists()
+        record = decode(self.run, candidate, twin if there else None)
+        if twin is not None and not there:
             self.catalog.remove(twin.title_id)
             self.progress.say(f"renamed    {twin.title_id} -> {record.title_id}")
-        return Outcome(
-            path=str(path),
-            title_id=record.title_id,
-            status="ingested",
-            shots=len(shots),
-            duration=record.duration,
-            seconds=time.monotonic() - started,
-            notes=record.notes,
-        )
+        return _outcome(candidate, record, "ingested", record.notes)
 
-    def _twin(self, candidate: _Candidate) -> TitleRecord | None:
+    def _update(self, candidate: Candidate, held: TitleRecord) -> Outcome:
+        record = update(self.run, candidate, held)
+        if record is None:
+            return self._decode(candidate)
+        fill(self.run, record)
+        return _outcome(candidate, record, "updated", record.notes)
+
+    def _fill(self, candidate: Candidate, held: TitleRecord) -> Outcome:
+        lacked = fill(self.run, held)
+        self.catalog.clear_failure(candidate.path)
+        return _outcome(candidate, held, "updated" if lacked else "unchanged")
+
+    def _twin(self, candidate: Candidate) -> TitleRecord | None:
         """Another title of the same media: the same file under an older name, or a copy."""
-        media = candidate.content.partition("+")[0]
+        media = candidate.content.media
         for title in self.catalog.titles():
-            same = title.path and title.content.partition("+")[0] == media
+            same = title.path and Content.parse(title.content).media == media
             if same and title.title_id != candidate.title_id:
                 return title
         return None
-
-    def _describe(self, metadata: TitleMetadata, writer: TitleWriter) -> None:
-        """Stores the vectors of the title's metadata, for ``[GLOBAL]``."""
-        text = self.encoders.text
-        fields = {"synopsis": metadata.synopsis, "tags": ", ".join(metadata.tags)}
-        for name, value in fields.items():
-            if text is not None and value:
-                writer.set_metadata(name, text.encode([value])[0])
 
     def _say(self, outcome: Outcome) -> None:
         if outcome.status == "failed":
             self.progress.say(f"failed     {outcome.reason}")
         elif outcome.status == "busy":
             self.progress.say(f"busy       {outcome.title_id}: another process is ingesting it")
-        elif outcome.status == "ingested":
+        elif outcome.status in ("ingested", "updated"):
             length = outcome.duration / US
             self.progress.say(
-                f"ingested   {outcome.title_id}: {outcome.shots} shots in {length:.0f} s of media, "
-                f"{length / max(outcome.seconds, 1e-9):.1f} times real time"
+                f"{outcome.status:10} {outcome.title_id}: {outcome.shots} shots in {length:.0f} s "
+                f"of media, {length / max(outcome.seconds, 1e-9):.1f} times real time"
             )
             for note in outcome.notes:
                 self.progress.say(f"           {note}")
 
 
-def _record(
-    candidate: _Candidate, reader: Reader, shots: Sequence[Shot], notes: Sequence[str]
-) -> TitleRecord:
-    metadata, info = candidate.metadata, reader.info
-    return TitleRecord(
-        title_id=candidate.title_id,
-        ingest_id="",
-        title=metadata.title or candidate.item.path.stem,
-        kind=metadata.kind or "other",
-        series_id=metadata.series_id,
-        season=metadata.season,
-        episode=metadata.episode,
-        year=metadata.year,
-        synopsis=metadata.synopsis,
-        tags=metadata.tags,
-        genres=metadata.genres,
-        ids=dict(metadata.ids),
-        path=candidate.path,
-        size=candidate.size,
-        mtime_ns=candidate.mtime_ns,
-        duration=shots[-1].span.end - shots[0].span.start,
-        start_offset=info.start_offset,
-        timecode=info.timecode,
-        frame_rate=str(info.frame_rate) if info.frame_rate else None,
-        width=info.width,
-        height=info.height,
-        notes=tuple(notes),
+def replace_recogniser(content: Content, held: TitleRecord) -> Content:
+    """What a file is made of, heard as the title that the catalog holds."""
+    return replace(content, recogniser=Content.parse(held.content).recogniser)
+
+
+def _outcome(
+    candidate: Candidate, held: TitleRecord, status: Status, notes: tuple[str, ...] = ()
+) -> Outcome:
+    return Outcome(
+        path=str(candidate.item.path),
+        title_id=held.title_id,
+        status=status,
+        shots=held.shots,
+        duration=held.duration,
+        notes=notes,
     )

@@ -7,37 +7,30 @@ shot, a window of thumbnails, a window of sound and the cues stays in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from mediafm.encoders import Encoders
-from mediafm.ingest.sound import SoundPooler
+from mediafm.ingest.cache import VectorCache
+from mediafm.ingest.pictures import PictureTrack
+from mediafm.ingest.sound import sound_track
 from mediafm.ingest.stills import FrameConfig, StillBuffer, keyframe_jpeg
-from mediafm.media.chunks import AudioChunk, Still, VideoChunk
+from mediafm.ingest.texts import encode_texts, from_zero, shot_texts
+from mediafm.media.chunks import AudioChunk, VideoChunk
 from mediafm.media.reader import Reader
 from mediafm.progress import Task
 from mediafm.shots import Detector, Segmenter, ShotConfig
-from mediafm.timeline import US, Cue, Shot, Span, format_time
-
-_PICTURES = 32
-"""Pictures gathered over shots before the encoder is called."""
+from mediafm.timeline import US, Cue, Shot
 
 
-class Sink(Protocol):
-    """Where the rows of a title go: the catalog's writer."""
-
-    def add_shots(self, shots: list[Shot]) -> None:
-        """Takes the next shots."""
-
-    def add_keyframes(self, keyframes: list[tuple[int, bytes]]) -> None:
-        """Takes JPEGs by the number of their shot."""
-
-    def add_cues(self, cues: list[Cue]) -> None:
-        """Takes the cues of the title."""
+class FeatureSink(Protocol):
+    """Where vectors of shots go."""
 
     def add_features(
         self,
@@ -49,6 +42,19 @@ class Sink(Protocol):
         """Takes vectors of consecutive shots; rows that are not present are not looked at."""
 
 
+class Sink(FeatureSink, Protocol):
+    """Where the rows of a title go: the catalog's writer."""
+
+    def add_shots(self, shots: list[Shot]) -> None:
+        """Takes the next shots."""
+
+    def add_keyframes(self, keyframes: list[tuple[int, bytes]]) -> None:
+        """Takes JPEGs by the number of their shot."""
+
+    def add_cues(self, cues: list[Cue]) -> None:
+        """Takes the cues of the title."""
+
+
 @dataclass
 class Counts:
     """What a pass has seen so far.
@@ -56,12 +62,78 @@ class Counts:
     Args:
         frames: Frames decoded.
         shots: Shots closed.
-        pictures: Pictures encoded.
+        pictures: Pictures that stand for shots.
     """
 
     frames: int = 0
     shots: int = 0
     pictures: int = 0
+
+
+class Tracks:
+    """What of the pictures and the sound becomes vectors, shot by shot.
+
+    Args:
+        encoders: What turns shots into vectors.
+        frames: Frames of a shot that the picture encoder sees.
+        sink: Where the vectors go.
+        cache: What was computed before.
+    """
+
+    def __init__(
+        self, encoders: Encoders, frames: FrameConfig, sink: FeatureSink, cache: VectorCache
+    ):
+        video, audio = encoders.video, encoders.audio
+        self._frames, self._stills = frames, StillBuffer()
+        emit = sink.add_features
+        self._pictures = PictureTrack(video, partial(emit, "video"), cache) if video else None
+        self._sound = sound_track(audio, partial(emit, "audio"), cache) if audio else None
+
+    @property
+    def sees(self) -> bool:
+        """Whether pictures are wanted."""
+        return self._pictures is not None
+
+    def picture(self, chunk: VideoChunk) -> None:
+        """Takes the stills of a chunk."""
+        for still in chunk.stills:
+            self._stills.add(still)
+
+    def thin(self, settled: int) -> None:
+        """Drops stills that a long shot does not need.
+
+        Args:
+            settled: Until when no cut will come, microseconds.
+        """
+        self._stills.thin(settled)
+
+    def sound(self, chunk: AudioChunk) -> None:
+        """Takes the next sound."""
+        if self._sound is not None:
+            self._sound.feed(chunk.samples_S)
+
+    def close(self, shot: Shot) -> tuple[int, bytes | None]:
+        """Takes the next shot, whose pictures have all come.
+
+        Returns:
+            How many pictures stand for it, and the one in the middle as JPEG.
+        """
+        track = self._pictures
+        count = track.count(shot.span, self._frames) if track else self._frames.count(shot.span)
+        stills = self._stills.take(shot.span, count)
+        if track is not None:
+            track.add(stills)
+        if self._sound is not None:
+            self._sound.want(shot.span)
+        jpeg = keyframe_jpeg(stills[len(stills) // 2].picture_HWC) if stills else None
+        return len(stills), jpeg
+
+    def finish(self) -> None:
+        """Says that nothing more comes."""
+        if self._pictures is not None:
+            self._pictures.flush()
+        if self._sound is not None:
+            self._sound.finish()
 
 
 class Pipeline:
@@ -74,6 +146,14 @@ class Pipeline:
         shots: Lengths of shots.
         frames: Frames of a shot that the picture encoder sees.
         sink: Where the rows go.
+        cache: What was computed before.
+        transcribe: Gives cues for a title with sound that has none.
+        announce: Gets what a paid encoder is about to cost.
+        keep_keyframes: Whether the pictures of all shots stay in :attr:`keyframes`.
+
+    Attributes:
+        counts: What was seen so far.
+        keyframes: JPEGs by the number of their shot, if they were to be kept.
     """
 
     def __init__(
@@ -85,19 +165,22 @@ class Pipeline:
         shots: ShotConfig,
         frames: FrameConfig,
         sink: Sink,
+        cache: VectorCache,
+        transcribe: Callable[[], list[Cue]] | None = None,
+        announce: Callable[[str], None] | None = None,
+        keep_keyframes: bool = False,
     ):
-        self.reader, self.detector, self.sink = reader, detector, sink
+        self.reader, self.detector, self.sink, self.cache = reader, detector, sink, cache
         self.counts = Counts()
+        self.keyframes: dict[int, bytes] = {}
+        self._keep_keyframes = keep_keyframes
+        self._transcribe, self._announce = transcribe, announce
         self._segmenter = Segmenter(shots, detector.threshold)
-        self._stills = StillBuffer()
-        self._frames = frames
+        self._tracks = Tracks(encoders, frames, sink, cache)
         self._text = encoders.text
-        self._pictures = _PictureQueue(encoders, sink, self.counts) if encoders.video else None
-        self._sound = SoundPooler(encoders.audio) if encoders.audio else None
-        self._sounded = 0
         self._shots: list[Shot] = []
 
-    def run(self, cues: list[Cue], notes: list[str], task: Task) -> list[Shot]:
+    def run(self, cues: list[Cue], notes: list[str], task: Task) -> tuple[list[Shot], list[Cue]]:
         """Reads the title to its end.
 
         Args:
@@ -106,7 +189,7 @@ class Pipeline:
             task: Gets the seconds of media done.
 
         Returns:
-            All shots.
+            All shots and all cues.
 
         Raises:
             MediaError: The title cannot be read to its end.
@@ -119,147 +202,80 @@ class Pipeline:
                 task.advance((self.reader.end - done) / US)
                 done = self.reader.end
             elif isinstance(chunk, AudioChunk):
-                if self._sound is not None:
-                    self._sound.feed(chunk.samples_S)
+                self._tracks.sound(chunk)
             else:
                 embedded.append(chunk)
         self._finish()
         cues = from_zero(cues, self.reader.end, notes) or embedded
-        self._write_text(sorted(cues, key=lambda cue: cue.span))
-        return self._shots
+        if not cues and self._transcribe is not None and self.reader.info.has_audio:
+            cues = self._transcribe()
+        cues = sorted(cues, key=lambda cue: cue.span)
+        self.sink.add_cues(cues)
+        if self._text is not None:
+            texts = list(shot_texts(self._shots, cues))
+            x_ND, present_N = encode_texts(self._text, texts, self.cache, self._announce)
+            self.sink.add_features("text", 0, x_ND, present_N)
+        return self._shots, cues
 
     def _video(self, chunk: VideoChunk) -> None:
         self.counts.frames += len(chunk.times_T)
-        for still in chunk.stills:
-            self._stills.add(still)
         rates = self.detector.feed(chunk.thumbnails_THWC)
-        self._close(self._segmenter.push(rates, chunk.times_T, chunk.thumbnails_THWC))
-        self._stills.thin(self._segmenter.settled)
+        shots = self._segmenter.push(rates, chunk.times_T, chunk.thumbnails_THWC)
+        self._tracks.picture(chunk)
+        self._close(shots)
+        self._tracks.thin(self._segmenter.settled)
 
     def _finish(self) -> None:
         nothing = np.zeros(0, dtype=np.int64)
         frames = np.zeros((0, 0, 0, 3), dtype=np.uint8)
         self._close(self._segmenter.push(self.detector.finish(), nothing, frames))
         self._close(self._segmenter.finish(self.reader.end))
-        if self._pictures is not None:
-            self._pictures.flush()
-        if self._sound is not None:
-            self._sound.finish()
-            self._write_sound()
+        self._tracks.finish()
 
     def _close(self, shots: list[Shot]) -> None:
         for shot in shots:
-            stills = self._stills.take(shot.span, self._frames.count(shot.span))
-            if stills:
-                middle = stills[len(stills) // 2]
-                jpeg = keyframe_jpeg(middle.picture_HWC)
+            count, jpeg = self._tracks.close(shot)
+            self.counts.pictures += count
+            if jpeg is not None:
                 self.sink.add_keyframes([(shot.index, jpeg)])
-            if self._pictures is not None:
-                self._pictures.add(shot.index, stills)
-            if self._sound is not None:
-                self._sound.want(shot.span)
+                if self._keep_keyframes:
+                    self.keyframes[shot.index] = jpeg
         if shots:
             self.sink.add_shots(shots)
             self._shots += shots
             self.counts.shots += len(shots)
-        if self._sound is not None:
-            self._write_sound()
-
-    def _write_sound(self) -> None:
-        assert self._sound is not None
-        pooled = self._sound.pooled()
-        if pooled:
-            dim = self._sound.encoder.info.dim
-            x_ND = np.stack([np.zeros(dim, np.float32) if v is None else v for v in pooled])
-            present_N = np.array([v is not None for v in pooled])
-            self.sink.add_features("audio", self._sounded, x_ND, present_N)
-            self._sounded += len(pooled)
-
-    def _write_text(self, cues: list[Cue]) -> None:
-        self.sink.add_cues(cues)
-        if self._text is None:
-            return
-        texts = list(shot_texts(self._shots, cues))
-        distinct = sorted({text for text in texts if text})
-        vectors = dict(zip(distinct, self._text.encode(distinct), strict=True))
-        nothing = np.zeros(self._text.info.dim, dtype=np.float32)
-        x_ND = np.stack([vectors.get(text, nothing) for text in texts])
-        self.sink.add_features("text", 0, x_ND, np.array([bool(text) for text in texts]))
 
 
-class _PictureQueue:
-    """Gathers the pictures of several shots for one call of the encoder, averages per shot."""
-
-    def __init__(self, encoders: Encoders, sink: Sink, counts: Counts):
-        assert encoders.video is not None
-        self.encoder, self.sink, self.counts = encoders.video, sink, counts
-        self._first = 0
-        self._stills: list[list[Still]] = []
-
-    def add(self, shot: int, stills: list[Still]) -> None:
-        assert shot == self._first + len(self._stills), "shots come in order"
-        self._stills.append(stills)
-        if sum(map(len, self._stills)) >= _PICTURES:
-            self.flush()
-
-    def flush(self) -> None:
-        if not self._stills:
-            return
-        counts_N = np.array([len(stills) for stills in self._stills])
-        pictures = [still.picture_HWC for stills in self._stills for still in stills]
-        vectors = self.encoder.encode(pictures)
-        sums_ND = np.zeros((len(counts_N), self.encoder.info.dim), dtype=np.float32)
-        np.add.at(sums_ND, np.repeat(np.arange(len(counts_N)), counts_N), vectors)
-        x_ND = sums_ND / np.maximum(counts_N, 1)[:, None]
-        self.sink.add_features("video", self._first, x_ND, counts_N > 0)
-        self.counts.pictures += len(pictures)
-        self._first += len(counts_N)
-        self._stills = []
-
-
-def from_zero(cues: list[Cue], end: int, notes: list[str]) -> list[Cue]:
-    """Moves cues that count from a programme timecode (10:00:00:00) to the title's zero.
-
-    Broadcast captions begin at a whole hour; no cue of such a file lies inside the title.
+def encode_known(
+    chunks: Iterable[VideoChunk | AudioChunk | Cue], shots: list[Shot], tracks: Tracks
+) -> Iterator[None]:
+    """Runs pictures or sound of a title whose shots are known through encoders.
 
     Args:
-        cues: Cues of a sidecar.
-        end: End of the title, microseconds.
-        notes: Gets a line if they were moved, or lie outside for another reason.
-
-    Returns:
-        The cues, moved if that brings the first one into the title.
-    """
-    first = min((cue.span.start for cue in cues), default=0)
-    if first < end or not cues:
-        return cues
-    hours = first // (3600 * US) * 3600 * US
-    if first - hours >= end:
-        notes.append(f"all cues lie after the end of the title, the first at {format_time(first)}")
-        return cues
-    notes.append(f"cue times count from {format_time(hours)}, which was taken for the title's zero")
-    return [replace(cue, span=Span(cue.span.start - hours, cue.span.end - hours)) for cue in cues]
-
-
-def shot_texts(shots: list[Shot], cues: list[Cue]) -> Iterator[str]:
-    """Joins, for every shot, the text of all cues that overlap it.
-
-    Args:
-        shots: Shots in temporal order.
-        cues: Cues sorted by their spans; they may overlap one another.
+        chunks: From a :class:`~mediafm.media.reader.Reader` of pictures, of sound, or of both.
+        shots: All shots of the title.
+        tracks: What becomes of them.
 
     Yields:
-        One text per shot, empty where there is none.
+        After every chunk, for progress.
     """
-    begin = 0
-    for shot in shots:
-        # Cues before `begin` ended before this shot; longer ones may hide behind them.
-        while begin < len(cues) and cues[begin].span.end < shot.span.start:
-            begin += 1
-        lines = []
-        for cue in cues[begin:]:
-            if cue.span.start >= shot.span.end:
-                break
-            if shot.span.touches(cue.span):
-                lines.append(cue.text)
-        yield "\n".join(lines)
+    waiting = deque(shots)
+    if not tracks.sees:
+        _close_until(None, waiting, tracks)  # so that sound leaves as it comes
+    for chunk in chunks:
+        if isinstance(chunk, AudioChunk):
+            tracks.sound(chunk)
+        elif isinstance(chunk, VideoChunk) and len(chunk.times_T):
+            tracks.picture(chunk)
+            reached = int(chunk.times_T[-1])
+            _close_until(reached, waiting, tracks)
+            # Nothing is cut anew: what lies before now may be thinned.
+            tracks.thin(reached)
+        yield
+    _close_until(None, waiting, tracks)
+    tracks.finish()
+
+
+def _close_until(time: int | None, waiting: deque[Shot], tracks: Tracks) -> None:
+    while waiting and (time is None or waiting[0].span.end <= time):
+        tracks.close(waiting.popleft())
