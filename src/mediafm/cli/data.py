@@ -8,6 +8,16 @@ from typing import Annotated
 
 import typer
 
+from mediafm.cli.encoding import (
+    AudioOption,
+    CacheOption,
+    DeviceOption,
+    SetOption,
+    TextOption,
+    VideoOption,
+    WithOption,
+    choose,
+)
 from mediafm.cli.output import CATALOG, CatalogOption, JsonOption, print_json, reporter, say
 from mediafm.ingest import IngestConfig, IngestReport
 from mediafm.timeline import US
@@ -50,23 +60,35 @@ def ingest(
         list[str] | None,
         typer.Option(help="Preferred language of streams and subtitles; may be repeated."),
     ] = None,
-    video: Annotated[str, typer.Option(help="Picture encoder, or none.")] = "efficientnet-lite2",
-    audio: Annotated[str, typer.Option(help="Sound encoder, or none.")] = "whisper-base",
-    text: Annotated[str, typer.Option(help="Text encoder, or none.")] = "use-multilingual",
+    transcribe: Annotated[
+        bool, typer.Option("--transcribe", help="Write down speech where there is no timed text.")
+    ] = False,
+    recogniser: Annotated[
+        str, typer.Option(help="Whisper for --transcribe: whisper-base, or hf:NAME.")
+    ] = "whisper-base",
+    encoders: SetOption = "",
+    video: VideoOption = "",
+    audio: AudioOption = "",
+    text: TextOption = "",
+    others: WithOption = None,
+    device: DeviceOption = "auto",
+    cache: CacheOption = True,
     json: JsonOption = False,
 ) -> None:
     """Find the shots of films and encode them: one pass over each new or changed file.
 
     Example: [bold]mediafm ingest /path/to/films[/bold]
     """
-    from mediafm.encoders import EncoderChoice
     from mediafm.ingest import ingest as run
     from mediafm.shots import ShotConfig
 
     config = IngestConfig(
-        encoders=EncoderChoice(video, audio, text),
+        encoders=choose(encoders, video, audio, text, others),
         shots=ShotConfig(detector, round(min_shot * US), round(max_shot * US)),
         languages=tuple(language or ()),
+        transcribe=recogniser if transcribe else "",
+        device=device,
+        cache=cache,
     )
     finish(run(list(paths), catalog, config, reporter(json)), catalog, json)
 

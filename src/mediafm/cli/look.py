@@ -1,7 +1,8 @@
-"""Commands that look into a catalog: ``similar``, ``plot``, ``info``."""
+"""Commands that look into a catalog: ``similar``, ``search``, ``plot``, ``info``."""
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -75,6 +76,43 @@ def similar(
                 f"{hit.score:.3f}",
             )
             for rank, hit in enumerate(hits, 1)
+        ],
+    )
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="What the shot shows, or what is said in it.")],
+    catalog: CatalogOption = CATALOG,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many to find.")] = 10,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Find shots by a sentence: in their timed text, and where the encoder can, in pictures.
+
+    Example: [bold]mediafm search "the bridge blows up"[/bold]
+    """
+    from mediafm.search import query_encoders
+    from mediafm.search import search as find
+
+    opened = Catalog.open(catalog)
+    encoders = query_encoders(opened, device)
+    found = find(opened, query, count, encoders=encoders)
+    if json:
+        print_json([*map(asdict, found)])
+        return
+    print_table(
+        f"{query}  (looked for in {', '.join(encoders)})",
+        ["#", "title", "#shot", "from", "why, cosine", "said"],
+        [
+            (
+                rank,
+                hit.title_id,
+                hit.shot,
+                format_time(hit.span.start),
+                ", ".join(f"{name} {cosine:.2f}" for name, cosine in hit.because.items()),
+                textwrap.shorten(hit.text, 60, placeholder="…"),
+            )
+            for rank, hit in enumerate(found, 1)
         ],
     )
 

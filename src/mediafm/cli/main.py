@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from mediafm.cli import data, demo, look, train
+from mediafm.cli import data, demo, encoding, look, train
 from mediafm.errors import MediaFMError, describe_os_error
 
 app = typer.Typer(
@@ -24,9 +24,12 @@ app.command("demo")(demo.demo)
 app.command("sample")(data.sample)
 app.command("ingest")(data.ingest)
 app.command("import")(data.import_)
+app.command("reencode")(encoding.reencode)
+app.command("encoders")(encoding.encoders)
 app.command("pretrain")(train.pretrain)
 app.command("embed")(train.embed)
 app.command("similar")(look.similar)
+app.command("search")(look.search)
 app.command("plot")(look.plot)
 app.command("info")(look.info)
 

@@ -59,7 +59,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     table = Table(title=Text(title), title_justify="left", title_style="bold")
     for column in columns:
         number = column.startswith("#")
-        table.add_column(column.lstrip("#"), justify="right" if number else "left")
+        table.add_column(column.lstrip("#"), justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     console = Console()
