@@ -159,7 +159,7 @@ def stages(film: Path) -> dict[str, Any]:
         marks[name] = now - last
         last = now
 
-    encoders = EncoderChoice().load()
+    encoders = EncoderChoice().open().load()
     assert encoders.video and encoders.audio and encoders.text
     mark("load encoders")
     with Reader(film) as reader:
@@ -183,7 +183,7 @@ def stages(film: Path) -> dict[str, Any]:
         keyframe_jpeg(stills[len(stills) // 2].picture_HWC)
         pictures += [still.picture_HWC for still in stills]
     mark("segment, choose pictures, keyframes")
-    encoders.video.encode(pictures)
+    encoders.video.encode_pictures(pictures)
     mark("video encoder")
     sound = [chunk.samples_S for chunk in chunks if isinstance(chunk, AudioChunk)]
     samples = np.concatenate(sound) if sound else np.zeros(0, np.float32)
