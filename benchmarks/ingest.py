@@ -50,6 +50,8 @@ def ours(film: Path) -> dict[str, Any]:
     from mediafm.catalog import Catalog
 
     with tempfile.TemporaryDirectory() as folder:
+        # Empty each time: a vector that was computed before would be found again.
+        os.environ["MEDIAFM_VECTOR_CACHE"] = str(Path(folder, "vectors"))
         started = time.perf_counter()
         report = ingest(film, Path(folder, "catalog"))
         seconds = time.perf_counter() - started

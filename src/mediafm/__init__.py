@@ -7,12 +7,13 @@
 from typing import TYPE_CHECKING, Any
 
 from mediafm.catalog import Catalog
-from mediafm.ingest import ingest
+from mediafm.encoders import EncoderChoice
+from mediafm.ingest import IngestConfig, ingest, reencode
 
 if TYPE_CHECKING:
     from mediafm.model import MediaFM
 
-__all__ = ["Catalog", "MediaFM", "ingest"]
+__all__ = ["Catalog", "EncoderChoice", "IngestConfig", "MediaFM", "ingest", "reencode"]
 
 
 def __getattr__(name: str) -> Any:

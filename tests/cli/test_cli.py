@@ -26,7 +26,20 @@ def command(*arguments, **options):
 
 @pytest.mark.parametrize(
     "name",
-    ["demo", "sample", "ingest", "import", "pretrain", "embed", "similar", "plot", "info"],
+    [
+        "demo",
+        "sample",
+        "ingest",
+        "import",
+        "reencode",
+        "encoders",
+        "pretrain",
+        "embed",
+        "similar",
+        "search",
+        "plot",
+        "info",
+    ],
 )
 def test_every_command_has_help_with_an_example(name, capsys):
     assert main([name, "--help"]) == 0
@@ -50,6 +63,18 @@ def test_nothing_typed_shows_the_commands(capsys):
         (["plot", "film", "-c", "nowhere"], "error: "),
         (["similar", "film@0:10", "-c", "nowhere"], "error: "),
         (["ingest", ".", "--min-shot", "5", "--max-shot", "2"], "error: shots of 5 to 2 s"),
+        (["reencode", "--text", "use-multilingual", "-c", "nowhere"], "error: "),
+        (["search", "rain", "-c", "nowhere"], "error: "),
+        (["encoders", "use-multilingul"], "error: there is no text encoder 'use-multilingul' (did"),
+        (
+            ["ingest", ".", "--encoders", "netflx"],
+            "error: there is no set of encoders 'netflx'",
+        ),
+        (["ingest", ".", "--with", "audience"], "error: --with audience names no modality"),
+        (
+            ["ingest", ".", "--with", "text=a"],
+            "error: --with text=a: text has an option",
+        ),
     ],
 )
 def test_errors_are_one_line_and_status_1(arguments, message, capsys, tmp_path, monkeypatch):

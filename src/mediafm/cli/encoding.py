@@ -228,7 +228,7 @@ def _found(name: str) -> dict[str, Any]:
             "state": "here",
             "about": "",
         }
-    raise errors[0]
+    raise next((error for error in errors if "did you mean" in error.what), errors[0])
 
 
 def _speed(row: dict[str, Any], device: str) -> str:

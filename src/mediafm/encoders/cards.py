@@ -16,7 +16,10 @@ from mediafm.encoders.hf.hub import weights_present
 from mediafm.encoders.spec import parse_spec
 from mediafm.timeline import US
 
-MB, GB = 10**6, 10**9
+MB = 10**6
+
+SECONDS = 3.0
+"""For how long an encoder works when its speed is measured, at least."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +143,12 @@ CARDS = (
 )
 
 
-def measure(encoder: Any, modality: str, seconds: float = 3.0) -> str:
+def measure(encoder: Any, modality: str) -> str:
     """How fast an encoder is on this machine.
 
     Args:
         encoder: Loaded.
         modality: ``video``, ``audio`` or ``text``.
-        seconds: For how long it works, at least; once before without looking at the clock.
 
     Returns:
         ``74 pictures/s``, ``37 times real time``, ``72 texts/s``; empty for services that are
@@ -182,9 +184,9 @@ def measure(encoder: Any, modality: str, seconds: float = 3.0) -> str:
         def work() -> Any:
             return encoder.encode(texts)
 
-    work()
+    work()  # what happens only once
     done, started = 0.0, time.perf_counter()
-    while (spent := time.perf_counter() - started) < seconds:
+    while (spent := time.perf_counter() - started) < SECONDS:
         work()
         done += amount
     return f"{done / spent:.0f} {unit}"
