@@ -21,6 +21,10 @@ from mediafm.timeline import Span
 _RRF = 60
 """Reciprocal rank fusion: ranks count as 1 / (60 + rank), from 1 (Cormack et al., SIGIR 2009)."""
 
+_STANDS_OUT = 0.5
+"""Standard deviations above the mean of a modality's cosines from which a shot counts: where a
+modality knows nothing of what is looked for, its order is noise."""
+
 _DEPTH = 10
 """Shots that each modality puts forward, as a multiple of those asked for."""
 
@@ -114,10 +118,12 @@ def search(
     queries = {m: _unit(encoder.encode_queries([query])[0]) for m, encoder in encoders.items()}
     best: dict[str, list[tuple[float, str, int]]] = {modality: [] for modality in queries}
     depth = _DEPTH * count
+    seen: dict[str, list[npt.NDArray[np.float32]]] = {modality: [] for modality in queries}
     for title in catalog.title_features(modalities=list(queries)):
         for modality, query_D in queries.items():
             cosines_N = _cosines(title.features[modality], query_D)
             shots_K = np.flatnonzero(title.present[modality])
+            seen[modality].append(cosines_N[shots_K])
             shots_K = shots_K[np.argsort(-cosines_N[shots_K], kind="stable")[:depth]]
             held = best[modality]
             held += [(float(cosines_N[shot]), title.title_id, int(shot)) for shot in shots_K]
@@ -125,7 +131,11 @@ def search(
     scores: dict[tuple[str, int], float] = {}
     because: dict[tuple[str, int], dict[str, float]] = {}
     for modality, hits in best.items():
+        all_N = np.concatenate(seen[modality]) if seen[modality] else np.zeros(1)
+        least = float(all_N.mean() + _STANDS_OUT * all_N.std())
         for rank, (cosine, title_id, shot) in enumerate(hits, 1):
+            if cosine <= least:
+                break
             place = (title_id, shot)
             scores[place] = scores.get(place, 0.0) + 1 / (_RRF + rank)
             because.setdefault(place, {})[modality] = cosine
