@@ -25,6 +25,9 @@ _STANDS_OUT = 0.5
 """Standard deviations above the mean of a modality's cosines from which a shot counts: where a
 modality knows nothing of what is looked for, its order is noise."""
 
+_EQUAL = 1e-3
+"""Cosines of half-precision vectors that differ by less are the same."""
+
 _DEPTH = 10
 """Shots that each modality puts forward, as a multiple of those asked for."""
 
@@ -134,7 +137,7 @@ def search(
         all_N = np.concatenate(seen[modality]) if seen[modality] else np.zeros(1)
         least = float(all_N.mean() + _STANDS_OUT * all_N.std())
         for rank, (cosine, title_id, shot) in enumerate(hits, 1):
-            if cosine <= least:
+            if cosine <= least + _EQUAL:
                 break
             place = (title_id, shot)
             scores[place] = scores.get(place, 0.0) + 1 / (_RRF + rank)
