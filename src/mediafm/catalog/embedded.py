@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mediafm.catalog import locks, schemas
+from mediafm.catalog import locks, schemas, upkeep
 from mediafm.catalog.reader import CatalogReader, batches
 from mediafm.catalog.records import TitleRecord, VersionRecord
 from mediafm.catalog.snapshot import Snapshot
-from mediafm.catalog.tables import PinnedTable, append, delete, open_latest, quote
+from mediafm.catalog.tables import (
+    PinnedTable,
+    append,
+    delete,
+    delete_ingests,
+    open_latest,
+    quote,
+)
 from mediafm.catalog.writer import now_us
 from mediafm.errors import CatalogError, FingerprintError
 
@@ -188,6 +195,34 @@ class VersionStore(CatalogReader):
         with self._guard():
             runs = pinned.runs if pinned else {}
         return {i for i, title in snapshot.ingests.items() if i in runs or not title.shots}
+
+    def forget_embeddings(self, ingest_ids: Collection[str]) -> int:
+        """Deletes the embeddings of some ingests from every version.
+
+        An embedding counts for its ingest. But a modality may be added to a title, or made anew,
+        under the ingest id that it has; what a model that reads this modality says of the title
+        is of yesterday then. So that the next `mediafm embed` computes it anew, whoever changes
+        features under an ingest id calls this. Readers that have the catalog open keep theirs.
+
+        Args:
+            ingest_ids: Whose embeddings; those that have none are left out.
+
+        Returns:
+            How many of them had embeddings in some version; without any, nothing is written.
+
+        Raises:
+            CatalogError: The catalog cannot be written.
+        """
+        wanted = set(ingest_ids)
+        forgotten: set[str] = set()
+        with self._guard(), upkeep.commit_lock(self._store):
+            names = self._store.tables("embeddings") if wanted else []
+            for name, held in upkeep.held_ingests(self._store, self._cache, names).items():
+                if stale := held & wanted:
+                    delete_ingests(self._store.table(name), stale)
+                    forgotten |= stale
+        self.refresh()
+        return len(forgotten)
 
     def embeddings(self, name: str | None, title_id: str) -> npt.NDArray[np.float32]:
         """The contextual embeddings of one title.

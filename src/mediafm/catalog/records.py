@@ -104,12 +104,15 @@ class EncoderMark:
         fingerprint: The encoder's fingerprint.
         status: ``filling``, ``current`` or ``retired``.
         at: When, microseconds since 1970 (UTC).
+        name: The name under which the encoder is found since; empty where this row says nothing
+            of it. The latest row that does counts, else what the table of vectors says.
     """
 
     modality: str
     fingerprint: str
     status: str
     at: int
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

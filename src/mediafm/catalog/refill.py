@@ -8,7 +8,7 @@ commit lock, as the commit of a title does.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -30,7 +30,7 @@ from mediafm.catalog.snapshot import (
     statuses,
     table_name,
 )
-from mediafm.catalog.tables import PinnedTable, append, open_latest
+from mediafm.catalog.tables import PinnedTable, append, delete_ingests, open_latest, widen
 from mediafm.catalog.writer import now_us
 from mediafm.errors import CatalogError, TitleDataError
 
@@ -182,6 +182,51 @@ class EncoderStore(CatalogReader):
             dataset = open_latest(uri)
             return set() if dataset is None else set(PinnedTable(uri, dataset, self._cache).runs)
 
+    def drop_features(self, modality: str, fingerprint: str, ingest_ids: Collection[str]) -> None:
+        """Deletes one encoder's vectors of some ingests, so that they can be appended anew.
+
+        For vectors that changed though neither the encoder nor the title did: a table of audience
+        signals got new numbers. Until the append, the modality is absent in these titles; readers
+        that have the catalog open keep what they see. Embeddings are another matter:
+        :meth:`~mediafm.catalog.Catalog.forget_embeddings`.
+
+        Args:
+            modality: The modality, or ``metadata``.
+            fingerprint: The encoder's fingerprint.
+            ingest_ids: Whose vectors; those that have none are left out.
+
+        Raises:
+            CatalogError: The catalog cannot be written.
+        """
+        name = table_name(modality, fingerprint)
+        with self._publishing():
+            held = upkeep.held_ingests(self._store, self._cache, [name]).get(name, set())
+            delete_ingests(self._store.table(name), held.intersection(ingest_ids))
+
+    def rename_encoder(self, encoder: EncoderRecord) -> None:
+        """Notes that a current encoder is found under another name now.
+
+        The same encoder, by its fingerprint: a folder of weights was moved, a table of signals
+        comes from another file this month. Everything that names it shows the latest name.
+        Nothing is written where it has that name already, or where the catalog holds no current
+        vectors of it. A name goes with the modality and with the vectors of metadata alike.
+
+        Args:
+            encoder: The encoder with its new name.
+
+        Raises:
+            CatalogError: The catalog cannot be written.
+        """
+        with self._publishing():
+            snapshot = Snapshot.take(self._store, self._cache)
+            changes: dict[EncoderKey, str] = {}
+            for modality in (encoder.modality, METADATA):
+                key = (modality, encoder.fingerprint)
+                held = snapshot.current[key][0] if key in snapshot.current else encoder
+                if held.modality == encoder.modality and encoder.name not in ("", held.name):
+                    changes[key] = CURRENT
+            self._mark(snapshot.marks, changes, encoder.name)
+
     def switch_encoders(
         self, encoders: Mapping[str, EncoderRecord], *, allow_missing: bool = False
     ) -> list[str]:
@@ -277,14 +322,18 @@ class EncoderStore(CatalogReader):
         keys = [(modality, encoder.fingerprint) for modality, encoder in encoders.items()]
         self._mark(marks, {key: CURRENT for key in keys if status.get(key) == RETIRED})
 
-    def _mark(self, marks: list[EncoderMark], changes: Mapping[EncoderKey, str]) -> None:
+    def _mark(
+        self, marks: list[EncoderMark], changes: Mapping[EncoderKey, str], name: str = ""
+    ) -> None:
         """Appends rows of ``encoders`` in one commit, later than all that are there."""
         if not changes:
             return
         at = max([now_us(), *(mark.at + 1 for mark in marks)])  # also where the clock went back
-        rows = [EncoderMark(*key, status, at) for key, status in changes.items()]
+        rows = [EncoderMark(*key, status, at, name) for key, status in changes.items()]
         data = schemas.records_to_table(EncoderMark, rows)
-        append(self._store.table("encoders"), data.schema, lambda: data)
+        uri = self._store.table("encoders")
+        widen(uri, data.schema)  # catalogs made before encoders could be renamed
+        append(uri, data.schema, lambda: data)
 
     def _append(self, name: str, schema: pa.Schema, parts: list[pa.RecordBatch]) -> None:
         if parts:

@@ -121,7 +121,10 @@ def records_to_table(kind: type[Any], records: Iterable[Any]) -> pa.Table:
 
 
 def table_to_records(kind: type[R], table: pa.Table) -> list[R]:
-    """Reads rows back; columns that the table does not have take the field's default."""
+    """Reads rows back; columns that the table does not have take the field's default.
+
+    A text column that the table got later is null in the rows that were there: empty text.
+    """
     hints = typing.get_type_hints(kind)
     known = [name for name in hints if name in table.column_names]
     rows = table.select(known).to_pylist()
@@ -138,6 +141,8 @@ def _rich(value: Any, hint: Any) -> Any:
     origin = typing.get_origin(hint)
     if origin is dict:
         return json.loads(value) if value else {}
+    if value is None and hint is str:
+        return ""
     return tuple(value or ()) if origin is tuple else value
 
 

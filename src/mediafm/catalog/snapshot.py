@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import shlex
 from collections.abc import Mapping
@@ -65,6 +66,12 @@ def statuses(rows: list[EncoderMark]) -> dict[EncoderKey, str]:
     return {key: row.status for key, row in found.items()}
 
 
+def names(rows: list[EncoderMark]) -> dict[EncoderKey, str]:
+    """Where encoders were renamed, the name that counts: the last by time, then by place."""
+    ordered = sorted((row for row in rows if row.name), key=lambda row: row.at)
+    return {(row.modality, row.fingerprint): row.name for row in ordered}
+
+
 def table_name(modality: str, fingerprint: str) -> str:
     """The table that holds one encoder's vectors."""
     if modality == METADATA:
@@ -74,8 +81,8 @@ def table_name(modality: str, fingerprint: str) -> str:
 
 def list_tables(store: Store) -> list[str]:
     """Names of all tables but ``titles``."""
-    names = (name for folder in _FOLDERS for name in store.tables(folder))
-    return [name for name in names if name != "titles"]
+    found = (name for folder in _FOLDERS for name in store.tables(folder))
+    return [name for name in found if name != "titles"]
 
 
 class Snapshot:
@@ -101,6 +108,7 @@ class Snapshot:
         self.tables = tables
         self.marks = marks
         self.statuses = statuses(marks)
+        self.names = names(marks)
         self.ingests = {title.ingest_id: title for title in titles.values()}
         self._store, self._cache = store, cache
 
@@ -174,15 +182,16 @@ class Snapshot:
     def current(self) -> dict[EncoderKey, tuple[EncoderRecord, PinnedTable]]:
         """Encoders of which committed titles have vectors, but for those filled in or retired."""
         found = {}
-        for name, table in self.tables.items():
-            folder, _, rest = name.partition("/")
+        for place, table in self.tables.items():
+            folder, _, rest = place.partition("/")
             if not rest or folder not in ("features", "metadata"):
                 continue
             encoder = encoder_of(table.schema)
             key = (METADATA if folder == "metadata" else encoder.modality, encoder.fingerprint)
             visible = self.statuses.get(key, CURRENT) == CURRENT
             if visible and not self.ingests.keys().isdisjoint(table.runs):
-                found[key] = (encoder, table)
+                name = self.names.get(key, encoder.name)
+                found[key] = (dataclasses.replace(encoder, name=name), table)
         return found
 
     def _mixed(self, one: EncoderRecord, other: EncoderRecord) -> FingerprintError:

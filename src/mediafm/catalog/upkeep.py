@@ -74,7 +74,9 @@ def collect(store: Store, cache: FragmentCache) -> int:
             return 0  # another process is at it
         # The order matters. A running writer's rows are seen first, then its lease. If the lease
         # is gone by then, it either died or committed; a commit shows in titles, read last.
-        held = _held(store, cache, (n for n in list_tables(store) if n not in _WITHOUT_INGESTS))
+        held = held_ingests(
+            store, cache, (n for n in list_tables(store) if n not in _WITHOUT_INGESTS)
+        )
         live = locks.live_leases(store.work / "leases")
         rows = title_rows(store, cache)
         titles = latest(rows)
@@ -115,7 +117,7 @@ def drop_retired(store: Store, cache: FragmentCache) -> set[str]:
     Returns:
         The ingests whose rows were deleted.
     """
-    held = _held(store, cache, _retired(store))
+    held = held_ingests(store, cache, _retired(store))
     # A living writer of a retired encoder finds out when it commits; where it may commit (nothing
     # else holds the modality by then) its rows are needed.
     keep = locks.live_leases(store.work / "leases")
@@ -136,7 +138,7 @@ def _retired(store: Store) -> list[str]:
     return [table_name(*key) for key, status in marked.items() if status == RETIRED]
 
 
-def _held(store: Store, cache: FragmentCache, names: Iterable[str]) -> dict[str, set[str]]:
+def held_ingests(store: Store, cache: FragmentCache, names: Iterable[str]) -> dict[str, set[str]]:
     """Which ingests have rows in some tables; missing tables are left out."""
     held = {}
     for name in names:
