@@ -97,6 +97,25 @@ def test_titles_that_are_there_get_it_without_their_films(tmp_path, originals, o
     assert ingest(originals, tmp_path / "c", again).summary() == "4 unchanged"
 
 
+def test_next_months_file_is_remembered(tmp_path, originals, opened):
+    january = signals(tmp_path / "january.csv", lambda t, i: 10 * i)
+    ingest(originals, tmp_path / "c", of(january))
+    before = Catalog.open(tmp_path / "c").titles()
+    february = signals(tmp_path / "february.csv", lambda t, i: 10 * i + (t == "b"))
+    opened.clear()
+    assert ingest(originals, tmp_path / "c", of(february)).summary() == "1 updated, 3 unchanged"
+    assert opened == []
+    # The titles are not written again, only their signals.
+    assert [t.ingest_id for t in Catalog.open(tmp_path / "c").titles()] == [
+        t.ingest_id for t in before
+    ]
+    now = content(tmp_path / "c")
+    again = replace(FAST, encoders=EncoderChoice())
+    assert ingest(originals, tmp_path / "c", again).summary() == "4 unchanged"
+    assert content(tmp_path / "c") == now
+    assert Catalog.open(tmp_path / "c").encoders()["audience"].name == f"csv:{february}"
+
+
 def test_other_columns_are_another_encoder(tmp_path, originals):
     ingest(originals, tmp_path / "c", of(signals(tmp_path / "s.csv", lambda t, i: i)))
     before = content(tmp_path / "c")
@@ -106,7 +125,7 @@ def test_other_columns_are_another_encoder(tmp_path, originals):
         ingest(originals, tmp_path / "c", of(other))
     assert content(tmp_path / "c") == before
     report = reencode(tmp_path / "c", of(other))
-    assert report.replaced == {"audience": f"csv:{other}"}
+    assert report.encoders == {"audience": f"csv:{other}"}
     assert Catalog.open(tmp_path / "c").encoders()["audience"].dim == 2
 
 
@@ -118,7 +137,8 @@ def test_a_table_that_is_gone_is_said(tmp_path, originals):
         ingest(originals, tmp_path / "c")
     before = content(tmp_path / "c")
     without = replace(of(csv).encoders, others={"audience": "none"})
-    assert not ingest(originals, tmp_path / "c", replace(FAST, encoders=without)).failed
+    report = ingest(originals, tmp_path / "c", replace(FAST, encoders=without))
+    assert report.summary() == "4 unchanged"
     after = content(tmp_path / "c")
     assert [after[t][4] for t in after] == [before[t][4] for t in before]  # nothing is lost
 

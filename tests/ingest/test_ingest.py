@@ -320,7 +320,7 @@ def test_another_process_finished_it_meanwhile(tmp_path, films, closed):
     assert ingest(films, mine, FAST).summary() == "3 unchanged"
 
 
-def test_fingerprint_of_settings_covers_all_of_them():
+def test_settings_cover_all_of_them():
     configs = [
         FAST,
         replace(FAST, shots=replace(FAST.shots, min_length=1)),
@@ -329,8 +329,8 @@ def test_fingerprint_of_settings_covers_all_of_them():
         replace(FAST, frames=replace(FAST.frames, most=3)),
         replace(FAST, languages=("de",)),
     ]
-    assert len({config.fingerprint for config in configs}) == len(configs)
-    assert replace(FAST).fingerprint == FAST.fingerprint
+    assert len({config.settings for config in configs}) == len(configs)
+    assert replace(FAST).settings == FAST.settings
 
 
 def test_files_are_left_as_they_are(tmp_path, films):

@@ -194,7 +194,7 @@ def test_uniform_intervals():
         buffer.add(still(time))
     taken = buffer.take(Span(US, 5 * US), 4)
     assert [s.time for s in taken] == [1_400_000, 2_400_000, 3_400_000, 4_400_000]
-    assert min(s.time for s in buffer._stills) == 5 * US
+    assert min(s.time for _, s in buffer._stills) == 5 * US
     assert [s.time for s in buffer.take(Span(5 * US, 5_200_000), 3)] == [5 * US]
     assert buffer.take(Span(5_300_000, 5_350_000), 1) == []
 
@@ -222,7 +222,7 @@ def test_a_long_shot_is_thinned_evenly(seconds):
         if i % 10 == 9:
             buffer.thin(settled=time - US)
         assert len(buffer) <= 2 * 64 + 16
-    kept = np.array([s.time for s in buffer._stills])
+    kept = np.array([s.time for _, s in buffer._stills])
     assert len(kept) >= 64
     assert kept[0] == 0
     assert np.diff(kept).max() <= max(4 * seconds * US / 64, 200_000)
@@ -236,8 +236,8 @@ def test_what_is_not_settled_is_not_thinned():
     for time in range(100):
         buffer.add(still(time))
     buffer.thin(settled=10)
-    assert [s.time for s in buffer._stills if s.time >= 10] == list(range(10, 100))
-    assert len([s for s in buffer._stills if s.time < 10]) < 10
+    assert [s.time for _, s in buffer._stills if s.time >= 10] == list(range(10, 100))
+    assert len([s for _, s in buffer._stills if s.time < 10]) < 10
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from dataclasses import replace
 
 import ingest_kit
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from ingest_kit import FAST, content
 from media_kit import Sound, Video, beeps, scene, write
 
-from mediafm.catalog import Catalog
+from mediafm.catalog import Catalog, VersionRecord
 from mediafm.encoders import EMBEDDED, EncoderChoice, EncoderInfo, Estimate
 from mediafm.errors import CatalogError, EncoderError, FingerprintError
 from mediafm.ingest import ingest, reencode
 from mediafm.ingest import title as title_module
+from mediafm.ingest.importer import import_features
+from mediafm.progress import Lines
 from mediafm.timeline import Span
 
 SRT = "1\n00:00:00,100 --> 00:00:00,700\n{}\n"
@@ -120,8 +125,8 @@ def undisturbed(tmp_path, films, config):
 
 def test_text_is_replaced_without_opening_media(tmp_path, films, opened):
     report = reencode(tmp_path / "c", of(text="other"))
-    assert report.replaced == {"text": "other"}
-    assert (report.titles, report.failed, report.missing, opened) == (2, {}, [], [])
+    assert report.encoders == {"text": "other"}
+    assert (len(report.done), report.failed, report.missing, opened) == (2, {}, [], [])
     assert content(tmp_path / "c") == undisturbed(
         tmp_path, films, replace(FAST, encoders=EncoderChoice("fake", "fake", "other"))
     )
@@ -142,14 +147,14 @@ def test_only_the_stream_that_is_needed_is_decoded(tmp_path, films, opened, moda
 def test_all_three_at_once(tmp_path, films):
     choice = EncoderChoice("other-video", "clips", "other")
     report = reencode(tmp_path / "c", replace(FAST, encoders=choice))
-    assert sorted(report.replaced) == ["audio", "text", "video"]
+    assert sorted(report.encoders) == ["audio", "text", "video"]
     assert content(tmp_path / "c") == undisturbed(tmp_path, films, replace(FAST, encoders=choice))
     assert ingest(films, tmp_path / "c", replace(FAST, encoders=choice)).summary() == "2 unchanged"
 
 
 def test_doing_it_again_does_nothing(tmp_path, films, opened):
     reencode(tmp_path / "c", of(text="other"))
-    assert reencode(tmp_path / "c", of(text="other")).replaced == {}
+    assert reencode(tmp_path / "c", of(text="other")).encoders == {}
     # The catalog remembers its encoders: nothing has to be said again.
     assert ingest(films, tmp_path / "c", replace(FAST, encoders=EncoderChoice())).summary() == (
         "2 unchanged"
@@ -185,7 +190,7 @@ def test_an_outage_pauses_and_pays_once(tmp_path, films):
     assert content(tmp_path / "c") == before
     Paid.fail_at = None
     report = reencode(tmp_path / "c", config)
-    assert report.replaced == {"text": "paid"}
+    assert report.encoders == {"text": "paid"}
     assert sorted(Paid.seen) == ["A bee.", "This is a.", "This is b."]
     assert report.estimate.texts == 1  # what was left
 
@@ -200,19 +205,6 @@ def test_it_does_not_cost_more_than_allowed(tmp_path, films):
 def test_other_encoders_are_not_mixed_in_by_ingest(tmp_path, films):
     with pytest.raises(FingerprintError, match="reencode --text other"):
         ingest(films, tmp_path / "c", of(text="other"))
-
-
-def test_imported_vectors_cannot_be_encoded_anew(tmp_path):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from mediafm.ingest.importer import import_features
-
-    rows = {"title_id": ["t"], "start": [0.0], "end": [1.0], "video": [[1.0, 2.0]]}
-    pq.write_table(pa.table(rows), tmp_path / "v.parquet")
-    import_features(tmp_path / "v.parquet", tmp_path / "imported")
-    with pytest.raises(CatalogError):
-        reencode(tmp_path / "imported", of(video="other-video", audio="none", text="none"))
 
 
 # A further modality
@@ -322,3 +314,133 @@ def test_what_was_heard_survives_a_new_synopsis(tmp_path, films, speech):
     (films / "a.json").write_text('{"synopsis": "An a."}')
     assert ingest(films, tmp_path / "c", speech).summary() == "1 updated, 1 unchanged"
     assert [cue.text for cue in Catalog.open(tmp_path / "c").cues("a")] == ["heard 2.5 s"]
+
+
+# What was found wrong once
+
+
+def test_only_what_was_named_is_touched(tmp_path, films, monkeypatch):
+    """Another version of an encoder that nobody named is neither loaded nor an error."""
+    monkeypatch.setattr(
+        ingest_kit.FakeVideo, "info", EncoderInfo("video", "fake-video", 5, {"weights": "new"})
+    )
+    monkeypatch.setattr(ingest_kit.FakeAudio, "__init__", lambda self: pytest.fail("loaded"))
+    assert reencode(tmp_path / "c", of(text="other")).encoders == {"text": "other"}
+
+
+@pytest.mark.parametrize("modality", ["video", "text"])
+def test_imported_vectors_stay(tmp_path, modality):
+    rows = {"title_id": ["t"], "start": [0.0], "end": [1.0], modality: [[1.0, 2.0]]}
+    pq.write_table(pa.table(rows), tmp_path / "v.parquet")
+    import_features(tmp_path / "v.parquet", tmp_path / "imported")
+    name = {"video": "other-video", "text": "other"}[modality]
+    with pytest.raises(CatalogError, match="could not be encoded anew"):
+        reencode(tmp_path / "imported", of(**{modality: name}))
+    x_ND, present_N = Catalog.open(tmp_path / "imported").features("t", modality)
+    assert (x_ND.tolist(), present_N.tolist()) == ([[1, 2]], [True])
+
+
+def test_titles_are_read_as_they_were_ingested(tmp_path, films):
+    """Shots of three frames have pictures only where stills are taken often enough."""
+    frames = [f for i in range(12) for f in scene(i, 3)]
+    write(films / "a.mp4", Video(frames), Sound(beeps([0.3], 1.0)))
+    brief = replace(FAST, shots=replace(FAST.shots, min_length=50_000))
+    ingest(films, tmp_path / "brief", brief)
+    reencode(tmp_path / "brief", of(video="other-video"))
+    choice = replace(FAST.encoders, video="other-video")
+    assert content(tmp_path / "brief") == undisturbed(
+        tmp_path, films, replace(brief, encoders=choice)
+    )
+
+
+def test_embeddings_of_titles_that_were_filled_in_are_made_anew(tmp_path, films):
+    ingest(films, tmp_path / "late", of(video="fake", audio="fake", text="none"))
+    catalog = Catalog.open(tmp_path / "late")
+    catalog.create_version(VersionRecord("v", "f00d", 2))
+    rows = [(t.title_id, t.ingest_id, np.ones((t.shots, 2))) for t in catalog.titles()]
+    catalog.append_embeddings("v", rows)
+    said = io.StringIO()
+    full = of(video="fake", audio="fake", text="fake")
+    assert ingest(films, catalog, full, Lines(said)).summary() == "2 updated"
+    assert Catalog.open(tmp_path / "late").embedded_ingests("v") == set()
+    assert "2 titles have features now that their embeddings know nothing of" in said.getvalue()
+
+
+def test_an_interrupted_reencode_of_a_new_modality_is_finished_by_ingest(tmp_path, films):
+    ingest(films, tmp_path / "n", of(video="fake", audio="fake", text="none"))
+    Paid.fail_at = 1
+    with pytest.raises(EncoderError):
+        reencode(tmp_path / "n", of(text="paid"))
+    Paid.fail_at = None
+    ingest(films, tmp_path / "n", of(video="fake", audio="fake", text="paid"))
+    assert sorted(Catalog.open(tmp_path / "n").encoders()) == ["audio", "text", "video"]
+
+
+def test_after_going_without_a_title_it_is_filled_in(tmp_path, films):
+    kept = (films / "b.mp4").rename(tmp_path / "elsewhere.mp4")
+    reencode(tmp_path / "c", of(video="other-video"), allow_missing=True)
+    kept.rename(films / "b.mp4")
+    report = reencode(tmp_path / "c", of(video="other-video"))
+    assert (report.done, report.failed) == ({"b"}, {})
+    assert Catalog.open(tmp_path / "c").features("b", "video")[1].all()
+
+
+def test_one_title_at_fault_does_not_stop_the_others(tmp_path, films, monkeypatch):
+    real = OtherVideo.encode
+
+    def encode(self, shots):
+        if len(seen) == 0:
+            seen.append(1)
+            raise IndexError("odd picture")
+        return real(self, shots)
+
+    seen: list = []
+    monkeypatch.setattr(OtherVideo, "encode", encode)
+    report = reencode(tmp_path / "c", of(video="other-video"), allow_missing=True)
+    assert list(report.failed) == ["a"]
+    assert "unexpected IndexError (odd picture)" in report.failed["a"]
+    assert report.done == {"b"}
+
+
+def test_one_text_at_fault_does_not_stop_the_others(tmp_path, films, monkeypatch):
+    real = ingest_kit.OtherText.encode
+
+    def broken(self, texts):
+        x_ND = real(self, texts)
+        x_ND[["This is a." in text for text in texts]] = np.nan
+        return x_ND
+
+    monkeypatch.setattr(ingest_kit.OtherText, "encode", broken)
+    report = reencode(tmp_path / "c", of(text="other"), allow_missing=True)
+    assert list(report.failed) == ["a"]
+    assert report.done == {"b"}
+
+
+def test_a_title_that_goes_meanwhile_is_let_go(tmp_path, films, monkeypatch):
+    real = OtherVideo.encode
+
+    def encode(self, shots):
+        other = Catalog.open(tmp_path / "c")
+        if other.find("b") is not None:
+            other.remove("b")
+        return real(self, shots)
+
+    monkeypatch.setattr(OtherVideo, "encode", encode)
+    report = reencode(tmp_path / "c", of(video="other-video"))
+    assert (report.done, report.failed) == ({"a"}, {})
+
+
+def test_a_new_synopsis_does_not_pay_for_the_cues_again(tmp_path, films):
+    reencode(tmp_path / "c", of(text="paid"))
+    Paid.seen = []
+    (films / "b.json").write_text('{"synopsis": "A bee.", "year": 1999}')
+    config = of(video="fake", audio="fake", text="paid")
+    assert ingest(films, tmp_path / "c", config).summary() == "1 updated, 1 unchanged"
+    assert Paid.seen == []
+    assert Catalog.open(tmp_path / "c").title("b").year == 1999
+
+
+def test_nothing_named(tmp_path, films):
+    for config in (of(), of(text="none")):
+        with pytest.raises(EncoderError, match="no encoder was named"):
+            reencode(tmp_path / "c", config)

@@ -97,8 +97,9 @@ def reencode(
     device: DeviceOption = "auto",
     cache: CacheOption = True,
     max_price: Annotated[
-        float, typer.Option(help="Dollars that a paid encoder may cost at most, by estimate.")
-    ] = 10.0,
+        float | None,
+        typer.Option(help="Dollars that a paid encoder may cost at most, by estimate; 10."),
+    ] = None,
     allow_missing: Annotated[
         bool, typer.Option(help="Go on without the vectors of titles that cannot be read.")
     ] = False,
@@ -121,21 +122,21 @@ def reencode(
         print_json(
             {
                 "catalog": catalog,
-                "replaced": report.replaced,
-                "titles": report.titles,
+                "encoders": report.encoders,
+                "titles": len(report.done),
                 "missing": report.missing,
                 "failed": report.failed,
             }
         )
         return
-    if not report.replaced:
+    if not report.encoders:
         say(f"nothing to do: {catalog} has these encoders")
         return
-    for modality, name in report.replaced.items():
+    for modality, name in report.encoders.items():
         say(f"{modality}: now {name}")
     for title_id, reason in report.failed.items():
         say(f"  {title_id} goes without: {reason}")
-    say(f"{report.titles} titles encoded (catalog {catalog})")
+    say(f"{len(report.done)} titles encoded (catalog {catalog})")
     say(f"next: mediafm pretrain --catalog {catalog}; models of the old encoders do not fit it")
 
 

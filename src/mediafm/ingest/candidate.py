@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mediafm.catalog import TitleRecord
@@ -16,26 +16,30 @@ from mediafm.media.subtitle_names import choose_subtitles
 
 @dataclass(frozen=True)
 class Content:
-    """What a title was made of; in the catalog a string, ``media+sidecars+recogniser``.
+    """What a title was made of; in the catalog a string, ``media+sidecars+recogniser+sources``.
 
     Args:
         media: Fingerprint of the media file.
         sidecars: Fingerprint of what stands beside it.
         recogniser: Fingerprint of the speech recogniser that was asked for cues, if one was.
+        sources: Further modality to the digest of what it read from elsewhere for the title.
     """
 
     media: str
     sidecars: str
     recogniser: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> Content:
         """Reads it back."""
-        media, sidecars, recogniser = [*text.split("+"), "", ""][:3]
-        return cls(media, sidecars, recogniser)
+        media, sidecars, recogniser, sources = [*text.split("+"), "", "", ""][:4]
+        pairs = (pair.partition("=") for pair in sources.split(",") if pair)
+        return cls(media, sidecars, recogniser, {modality: d for modality, _, d in pairs})
 
     def __str__(self) -> str:
-        return "+".join(filter(None, (self.media, self.sidecars, self.recogniser)))
+        sources = ",".join(f"{modality}={d}" for modality, d in sorted(self.sources.items()))
+        return "+".join((self.media, self.sidecars, self.recogniser, sources)).rstrip("+")
 
 
 @dataclass(frozen=True)
@@ -128,10 +132,3 @@ def look(item: MediaItem, languages: Sequence[str]) -> Candidate:
         mtime_ns=stat.st_mtime_ns,
         sidecars=fingerprint([*beside, file_fingerprint(*subtitles)]),
     )
-
-
-def with_sources(candidate: Candidate, sources: Mapping[str, str]) -> Candidate:
-    """Counts what further modalities read from elsewhere for the title among its sidecars."""
-    if not sources:
-        return candidate
-    return replace(candidate, sidecars=fingerprint([candidate.sidecars, dict(sources)]))

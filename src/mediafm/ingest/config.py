@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from mediafm.catalog import EncoderRecord
 from mediafm.encoders import EncoderChoice, EncoderInfo
-from mediafm.fingerprint import fingerprint
+from mediafm.errors import MediaError
 from mediafm.ingest.stills import FrameConfig
 from mediafm.media.chunks import ReadOptions
 from mediafm.shots import ShotConfig, make_detector
@@ -41,20 +42,42 @@ class IngestConfig:
     cache: bool = True
 
     @property
-    def fingerprint(self) -> str:
-        """Digest of what decides the shots; a title with another one is decoded anew.
+    def settings(self) -> str:
+        """What decides the shots and what of them encoders get, as JSON, kept with every title.
 
-        Encoders are not part of it: a modality is encoded anew without finding the shots again.
+        A title with another one is decoded anew. Encoders are not part of it: a modality is encoded
+        anew without finding the shots again.
         """
         detector = make_detector(self.shots.detector)
-        return fingerprint(
+        return json.dumps(
             {
                 "shots": asdict(self.shots),
                 "detector": {**detector.settings, "threshold": str(detector.threshold)},
                 "frames": asdict(self.frames),
                 "languages": self.languages,
-            }
+            },
+            sort_keys=True,
         )
+
+    def as_ingested(self, settings: str) -> IngestConfig:
+        """This config with what decided how a title was read.
+
+        Args:
+            settings: The :attr:`settings` of then.
+        """
+        try:
+            then = json.loads(settings)
+            return replace(
+                self,
+                shots=ShotConfig(**then["shots"]),
+                frames=FrameConfig(**then["frames"]),
+                languages=tuple(then["languages"]),
+            )
+        except (ValueError, KeyError, TypeError):
+            raise MediaError(
+                "was ingested by another mediafm, whose settings are not known",
+                do="ingest it again",
+            ) from None
 
 
 def encoder_records(infos: Mapping[str, EncoderInfo]) -> dict[str, EncoderRecord]:
@@ -130,6 +153,11 @@ class IngestReport:
     def count(self, status: Status) -> int:
         """Files with this outcome."""
         return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def worked(self) -> bool:
+        """Whether anything was written."""
+        return bool(self.count("ingested") or self.count("updated"))
 
     @property
     def failed(self) -> list[Outcome]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,23 +11,18 @@ from pathlib import Path
 from mediafm.catalog import Catalog, TitleRecord
 from mediafm.encoders.base import TitleTable
 from mediafm.errors import (
-    CatalogError,
-    EncoderError,
     MediaError,
-    MediaFMError,
-    MissingExtraError,
-    TitleDataError,
-    describe_os_error,
 )
-from mediafm.ingest.candidate import Candidate, Content, look, with_sources
+from mediafm.ingest.candidate import Candidate, Content, look
 from mediafm.ingest.config import IngestConfig, IngestReport, Outcome, Status
-from mediafm.ingest.run import Run
-from mediafm.ingest.title import decode, fill, update
+from mediafm.ingest.run import Run, of_title
+from mediafm.ingest.title import decode, fill, refresh, update
 from mediafm.media.sidecars import MediaItem, find_media
 from mediafm.progress import Progress, Silent
 from mediafm.timeline import US
 
-LOG = logging.getLogger(__name__)
+_COMPACT_EVERY = 100
+"""Titles after which small fragments are merged: each title is a commit, and all are read again."""
 
 Work = Callable[[], Outcome]
 
@@ -75,21 +69,31 @@ def ingest(
 class _Ingest:
     def __init__(self, run: Run):
         self.run, self.catalog, self.progress = run, run.catalog, run.progress
-        self.settings = run.config.fingerprint
+        self.settings = run.config.settings
         self.report = IngestReport()
         self._ids: dict[str, str] = {}
         self._encoded: dict[str, set[str]] = {}
+        self.forgotten = 0  # titles whose embeddings went
 
     def all(self, items: Sequence[MediaItem]) -> IngestReport:
         self.catalog.check_encoders(self.run.records)
+        for record in self.run.records.values():
+            self.catalog.rename_encoder(record)
         self.catalog.collect_orphans()
         self._encoded = {modality: self.run.encoded(modality) for modality in self.run.records}
         with self.progress.task("ingest", len(items), "titles") as task:
-            for item in items:
+            for number, item in enumerate(items, 1):
                 outcome = self._guarded(item)
                 self.report.outcomes.append(outcome)
                 self._say(outcome)
                 task.advance()
+                if number % _COMPACT_EVERY == 0 and self.report.worked:
+                    self.catalog.compact()
+        if self.forgotten:
+            self.progress.say(
+                f"{self.forgotten} titles have features now that their embeddings know nothing of: "
+                "run mediafm embed again"
+            )
         for source in self.run.opened.sources.values():
             if isinstance(source, TitleTable):
                 source.unknown([title.title_id for title in self.catalog.titles()])
@@ -104,28 +108,15 @@ class _Ingest:
         """One title; its failure is recorded, a failing catalog ends the run."""
         try:
             return self._one(item)
-        except TitleDataError as error:
-            reason = f"{item.path}: {error.what}"
-        except (CatalogError, EncoderError, MissingExtraError):
-            raise  # no title's fault: the next one would fail the same way
-        except MediaFMError as error:
-            reason = str(error)
-        except OSError as error:
-            reason = f"{error.filename or item.path}: {describe_os_error(error)}"
-        except MemoryError:
-            reason = f"{item.path}: not enough memory"
         except Exception as error:
-            # A library may fail on odd media in any way; the other titles must not pay for it.
-            LOG.debug("%s", item.path, exc_info=True)
-            kind = type(error).__name__
-            reason = f"{item.path}: unexpected {kind} ({error}); --debug shows where it comes from"
-        reason = " ".join(reason.split())
+            reason = of_title(error, item.path)
+            if reason is None:
+                raise
         self.catalog.record_failure(str(item.path.resolve()), reason)
         return Outcome(str(item.path), item.title_id, "failed", reason=reason)
 
     def _one(self, item: MediaItem) -> Outcome:
         candidate = look(item, self.run.config.languages)
-        candidate = with_sources(candidate, self.run.sources(candidate.title_id))
         other = self._ids.setdefault(candidate.title_id, candidate.path)
         if other != candidate.path:
             raise MediaError(
@@ -163,7 +154,8 @@ class _Ingest:
             )
         same_place = held.path == candidate.path
         if not same_place and Path(held.path).exists():
-            if held.content != str(replace_recogniser(candidate.content, held)):
+            known, content = Content.parse(held.content), candidate.content
+            if (known.media, known.sidecars) != (content.media, content.sidecars):
                 raise MediaError(
                     f"has the same id '{held.title_id}' as {held.path}",
                     where=candidate.item.path,
@@ -182,6 +174,9 @@ class _Ingest:
             held = self.catalog.touch(
                 replace(held, path=candidate.path, size=candidate.size, mtime_ns=candidate.mtime_ns)
             )
+        sources = self.run.sources(held.title_id)
+        if any(known.sources.get(m, "") != sources.get(m, "") for m in self.run.others):
+            return partial(self._refresh, candidate, held, sources)
         if any(held.ingest_id not in ingests for ingests in self._encoded.values()):
             return partial(self._fill, candidate, held)
         return _outcome(candidate, held, "unchanged" if same_place else "moved")
@@ -207,9 +202,20 @@ class _Ingest:
         fill(self.run, record)
         return _outcome(candidate, record, "updated", record.notes)
 
+    def _refresh(self, candidate: Candidate, held: TitleRecord, sources: dict[str, str]) -> Outcome:
+        refresh(self.run, held, sources)
+        self._stale(held)
+        return _outcome(candidate, held, "updated")
+
+    def _stale(self, held: TitleRecord) -> None:
+        """A model that reads what was added saw zeros there."""
+        self.catalog.clear_failure(held.path)
+        self.forgotten += self.catalog.forget_embeddings([held.ingest_id])
+
     def _fill(self, candidate: Candidate, held: TitleRecord) -> Outcome:
         lacked = fill(self.run, held)
-        self.catalog.clear_failure(candidate.path)
+        if lacked:
+            self._stale(held)
         return _outcome(candidate, held, "updated" if lacked else "unchanged")
 
     def _twin(self, candidate: Candidate) -> TitleRecord | None:
@@ -234,11 +240,6 @@ class _Ingest:
             )
             for note in outcome.notes:
                 self.progress.say(f"           {note}")
-
-
-def replace_recogniser(content: Content, held: TitleRecord) -> Content:
-    """What a file is made of, heard as the title that the catalog holds."""
-    return replace(content, recogniser=Content.parse(held.content).recogniser)
 
 
 def _outcome(

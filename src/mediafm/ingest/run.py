@@ -3,17 +3,56 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Collection
 from typing import Any
 
 from mediafm.catalog import Catalog
-from mediafm.encoders import Encoders, TitleView
+from mediafm.encoders import EncoderChoice, Encoders, TitleView
 from mediafm.encoders.devices import resolve_devices
+from mediafm.errors import (
+    CatalogError,
+    EncoderError,
+    MediaFMError,
+    MissingExtraError,
+    TitleDataError,
+    describe_os_error,
+)
 from mediafm.ingest.cache import NoCache, VectorCache
 from mediafm.ingest.config import IngestConfig, encoder_records
 from mediafm.progress import Progress
 
+LOG = logging.getLogger(__name__)
+
 THREE = ("video", "audio", "text")
+
+
+def of_title(error: Exception, where: object) -> str | None:
+    """Why a title failed, in one line, for an error that is its own.
+
+    Args:
+        error: What was raised.
+        where: The title's file.
+
+    Returns:
+        ``None`` for what is no title's fault: the next one would fail the same way.
+    """
+    if isinstance(error, TitleDataError):
+        reason = f"{where}: {error.what}"
+    elif isinstance(error, CatalogError | EncoderError | MissingExtraError):
+        return None
+    elif isinstance(error, MediaFMError):
+        reason = str(error)
+    elif isinstance(error, OSError):
+        reason = f"{error.filename or where}: {describe_os_error(error)}"
+    elif isinstance(error, MemoryError):
+        reason = f"{where}: not enough memory"
+    else:
+        # A library may fail on odd media in any way; the other titles must not pay for it.
+        LOG.debug("%s", where, exc_info=error)
+        kind = type(error).__name__
+        reason = f"{where}: unexpected {kind} ({error}); --debug shows where it comes from"
+    return " ".join(reason.split())
 
 
 class Run:
@@ -23,6 +62,7 @@ class Run:
         catalog: Where titles go.
         config: What was asked for; encoders that were left open are the catalog's.
         progress: Where to report.
+        only_named: Leave those that were left open out instead.
 
     Attributes:
         opened: The encoders, found but not loaded.
@@ -33,10 +73,21 @@ class Run:
         MissingExtraError: A library is not installed.
     """
 
-    def __init__(self, catalog: Catalog, config: IngestConfig, progress: Progress):
+    def __init__(
+        self,
+        catalog: Catalog,
+        config: IngestConfig,
+        progress: Progress,
+        *,
+        only_named: bool = False,
+    ):
         self.catalog, self.config, self.progress = catalog, config, progress
         held = {m: record.name for m, record in catalog.encoders().items()}
-        self.opened = config.encoders.over(held).open()
+        choice = config.encoders
+        if only_named:
+            video, audio, text = (choice.names[modality] or "none" for modality in THREE)
+            choice = EncoderChoice(video, audio, text, choice.others)
+        self.opened = choice.over(held if not only_named else {}).open()
         self.records = encoder_records(self.opened.infos)
         self._loaded: dict[str, Any] = {}
 
@@ -94,9 +145,8 @@ class Run:
         """Digests of what further modalities read from elsewhere for a title."""
         found = {}
         for modality in self.others:
-            source = self.opened.sources[modality]
-            reads = source if hasattr(source, "sources") else self.encoder(modality)
-            found[modality] = reads.sources(title_id)
+            reads = getattr(self.opened.sources[modality], "sources", None)
+            found[modality] = reads(title_id) if reads else ""
         return {modality: digest for modality, digest in found.items() if digest}
 
     def view(self, title_id: str) -> TitleView:

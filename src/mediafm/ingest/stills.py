@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import io
 from dataclasses import dataclass
 
@@ -33,20 +34,27 @@ class FrameConfig:
 class StillBuffer:
     """The stills of the open shot, thinned evenly as it grows.
 
+    Every second, every fourth ... of the title's stills stays, as many as the shot's own length
+    decides: whoever reads the title, and however far ahead, gets the same ones.
+
     Args:
         most: Stills that a long shot keeps; twice as many at most.
     """
 
     def __init__(self, most: int = 64):
         self.most = most
-        self._stills: list[Still] = []
+        self._stills: list[tuple[int, Still]] = []  # with their number in the title
+        self._times: list[int] = []  # of all stills since the open shot's start
+        self._next = 0
 
     def __len__(self) -> int:
         return len(self._stills)
 
     def add(self, still: Still) -> None:
         """Appends the next still in time."""
-        self._stills.append(still)
+        self._stills.append((self._next, still))
+        self._times.append(still.time)
+        self._next += 1
 
     def thin(self, settled: int) -> None:
         """Drops stills of the part of the open shot in which no cut will come.
@@ -54,13 +62,17 @@ class StillBuffer:
         Args:
             settled: End of that part, microseconds.
         """
-        sure = sum(still.time < settled for still in self._stills)
-        if sure > 2 * self.most:
-            times_N = np.array([still.time for still in self._stills[:sure]])
-            # By time: every other one would thin what was thinned before again and again.
-            even_K = np.linspace(times_N[0], times_N[-1], self.most)
-            nearest_K = np.abs(times_N[None] - even_K[:, None]).argmin(1)
-            self._stills[:sure] = [self._stills[i] for i in np.unique(nearest_K)]
+        stride = self._stride(bisect.bisect_left(self._times, settled))
+        if stride > 1:
+            self._stills = [
+                (n, still) for n, still in self._stills if still.time >= settled or n % stride == 0
+            ]
+
+    def _stride(self, count: int) -> int:
+        stride = 1
+        while count > 2 * self.most * stride:
+            stride *= 2
+        return stride
 
     def take(self, shot: Span, count: int) -> list[Still]:
         """Takes stills at uniform intervals and forgets everything up to the shot's end.
@@ -72,8 +84,11 @@ class StillBuffer:
         Returns:
             Those nearest to the middles of ``count`` equal parts; fewer where there are fewer.
         """
-        inside = [still for still in self._stills if shot.contains(still.time)]
-        self._stills = [still for still in self._stills if still.time >= shot.end]
+        first, end = (bisect.bisect_left(self._times, time) for time in (shot.start, shot.end))
+        stride = self._stride(end - first)
+        inside = [s for n, s in self._stills if shot.contains(s.time) and n % stride == 0]
+        self._stills = [(n, still) for n, still in self._stills if still.time >= shot.end]
+        self._times = self._times[end:]
         if not inside:
             return []
         times_N = np.array([still.time for still in inside])

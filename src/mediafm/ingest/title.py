@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mediafm.encoders import TitleView
 from mediafm.errors import MediaError
 from mediafm.fingerprint import file_fingerprint
 from mediafm.ingest.candidate import Candidate, Content
-from mediafm.ingest.config import read_options
+from mediafm.ingest.config import IngestConfig, read_options
 from mediafm.ingest.pipeline import Pipeline, Tracks, encode_known
 from mediafm.ingest.run import THREE, Run
 from mediafm.ingest.texts import encode_texts, from_zero, shot_texts
@@ -30,12 +31,14 @@ _OF_A_SIDECAR = re.compile(r"[^:]+\.[A-Za-z0-9]+: |cue times count from |all cue
 """How notes begin that speak of sidecars, not of the media file."""
 
 
-def options(run: Run, *, pictures: bool = True, sound: bool = True) -> ReadOptions:
+def options(
+    run: Run, config: IngestConfig, *, pictures: bool = True, sound: bool = True
+) -> ReadOptions:
     """What has to leave a pass over a title for the run's encoders; loads those that are asked."""
     video = run.encoder("video") if pictures else None
     audio = run.encoder("audio") if sound else None
     return read_options(
-        run.config,
+        config,
         size=video and video.size,
         rate=audio and audio.sample_rate,
         pictures=pictures,
@@ -61,7 +64,7 @@ def decode(run: Run, candidate: Candidate, twin: TitleRecord | None) -> TitleRec
     content = candidate.content
     cues = _sidecar_cues(candidate, notes)
     with (
-        Reader(path, options(run)) as reader,
+        Reader(path, options(run, run.config)) as reader,
         run.catalog.writer(candidate.title_id, run.records) as writer,
         run.progress.task(path.name, reader.info.duration / US or None, "s") as task,
     ):
@@ -73,14 +76,14 @@ def decode(run: Run, candidate: Candidate, twin: TitleRecord | None) -> TitleRec
             frames=run.config.frames,
             sink=writer,
             cache=run.cache,
-            transcribe=(lambda: transcribe(run, candidate)) if run.config.transcribe else None,
+            transcribe=(lambda: transcribe(run, path)) if run.config.transcribe else None,
             announce=run.progress.say,
             keep_keyframes=bool(run.others),
         )
         shots, cues = pipeline.run(cues, notes, task)
         keyframes = [pipeline.keyframes.get(shot.index) for shot in shots]
         view = TitleView(candidate.title_id, candidate.path, shots, cues, lambda: keyframes)
-        _write_others(run, view, writer)
+        _write_others(run, view, writer, run.others)
         _write_metadata(run, candidate, writer)
         notes += reader.info.notes
         if twin is not None:
@@ -98,8 +101,9 @@ def decode(run: Run, candidate: Candidate, twin: TitleRecord | None) -> TitleRec
             frame_rate=str(info.frame_rate) if info.frame_rate else None,
             width=info.width,
             height=info.height,
-            settings=run.config.fingerprint,
+            settings=run.config.settings,
         )
+        content = replace(content, sources=run.sources(candidate.title_id))
         if run.transcriber and all(cue.machine_made for cue in cues):
             content = replace(content, recogniser=run.transcriber.fingerprint)
         return writer.commit(candidate.describe(record, content, notes))
@@ -119,31 +123,44 @@ def update(run: Run, candidate: Candidate, held: TitleRecord) -> TitleRecord | N
     """
     notes = list(candidate.notes)
     shots = run.catalog.shots(held.title_id)
+    before = sorted(run.catalog.cues(held.title_id), key=lambda cue: cue.span)
     cues = from_zero(_sidecar_cues(candidate, notes), shots[-1].span.end, notes)
     if not cues:
-        cues = run.catalog.cues(held.title_id)
+        cues = before
         if any(not cue.machine_made and not cue.source.startswith("stream ") for cue in cues):
             return None
     known = Content.parse(held.content)
     recogniser = known.recogniser if all(cue.machine_made for cue in cues) else ""
     if not cues and run.transcriber and recogniser != run.transcriber.fingerprint:
-        cues, recogniser = transcribe(run, candidate), run.transcriber.fingerprint
+        cues, recogniser = transcribe(run, candidate.item.path), run.transcriber.fingerprint
     cues = sorted(cues, key=lambda cue: cue.span)
-    # What the run leaves out stays as it is, but for text, which is that of other cues.
+    # What does not hang on what changed is copied, whether the run has its encoder or not.
+    sources = {**known.sources, **run.sources(held.title_id)}
     current = run.catalog.encoders()
-    kept = [modality for modality in current if modality not in ("text", *run.others)]
+    kept = [m for m in current if m in ("video", "audio") or (cues == before and m == "text")]
+    kept += [
+        modality
+        for modality in current
+        if modality not in THREE
+        and cues == before
+        and known.sources.get(modality) == sources.get(modality)
+    ]
+    described = candidate.describe(held, None, ())
+    if same_description := metadata_texts(held) == metadata_texts(described):
+        kept.append("metadata")
     with run.catalog.writer(held.title_id, {**current, **run.records}) as writer:
         writer.copy_from(run.catalog, held, kept)
         writer.add_cues(cues)
-        if text := run.encoder("text"):
+        if "text" not in kept and (text := run.encoder("text")):
             texts = list(shot_texts(shots, cues))
             writer.add_features("text", 0, *encode_texts(text, texts, run.cache, run.progress.say))
-        keyframes = run.catalog.keyframes(held.title_id)
-        view = TitleView(held.title_id, candidate.path, shots, cues, lambda: keyframes)
-        _write_others(run, view, writer)
-        _write_metadata(run, candidate, writer)
+        keyframes = partial(run.catalog.keyframes, held.title_id)
+        view = TitleView(held.title_id, candidate.path, shots, cues, keyframes)
+        _write_others(run, view, writer, [m for m in run.others if m not in kept])
+        if not same_description:
+            _write_metadata(run, candidate, writer)
         notes += [note for note in held.notes if not _OF_A_SIDECAR.match(note)]
-        content = Content(known.media, candidate.sidecars, recogniser)
+        content = Content(known.media, candidate.sidecars, recogniser, sources)
         return writer.commit(candidate.describe(held, content, notes))
 
 
@@ -167,10 +184,10 @@ def fill(run: Run, title: TitleRecord, modalities: Collection[str] | None = None
     pictures, sound = "video" in modalities, "audio" in modalities
     found = _Collected()
     if pictures or sound:
-        path = unchanged_media(title)
-        tracks = Tracks(run.encoders(modalities), run.config.frames, found, run.cache)
+        path, config = unchanged_media(title), _as_ingested(run, title)
+        tracks = Tracks(run.encoders(modalities), config.frames, found, run.cache)
         with (
-            Reader(path, options(run, pictures=pictures, sound=sound)) as reader,
+            Reader(path, options(run, config, pictures=pictures, sound=sound)) as reader,
             run.progress.task(path.name, title.duration / US, "s") as task,
         ):
             done = 0
@@ -187,6 +204,28 @@ def fill(run: Run, title: TitleRecord, modalities: Collection[str] | None = None
     if "text" in modalities:
         fill_text(run, [title])
     return modalities
+
+
+def refresh(run: Run, title: TitleRecord, sources: Mapping[str, str]) -> list[str]:
+    """Encodes further modalities anew whose tables say something else of a title now.
+
+    Args:
+        run: What is shared.
+        title: The title as the catalog holds it; the caller has claimed it.
+        sources: Modality to the digest of what its table says now.
+
+    Returns:
+        The modalities that were encoded.
+    """
+    known = Content.parse(title.content)
+    changed = [m for m in run.others if known.sources.get(m) != sources.get(m)]
+    for modality in changed:
+        fingerprint = run.records[modality].fingerprint
+        run.catalog.drop_features(modality, fingerprint, [title.ingest_id])
+    filled = fill(run, title)
+    content = replace(known, sources={**known.sources, **dict.fromkeys(changed, ""), **sources})
+    run.catalog.touch(replace(title, content=str(content)))
+    return filled
 
 
 def fill_text(run: Run, titles: Sequence[TitleRecord]) -> int:
@@ -226,7 +265,13 @@ def fill_text(run: Run, titles: Sequence[TitleRecord]) -> int:
 
 
 def title_texts(run: Run, title: TitleRecord) -> list[str]:
-    """The text of every shot of a title in the catalog, empty where there is none."""
+    """The text of every shot of a title in the catalog, empty where there is none.
+
+    Raises:
+        MediaError: The title was imported without its words.
+    """
+    if not title.path and not title.cues:
+        raise _imported(title)
     cues = sorted(run.catalog.cues(title.title_id), key=lambda cue: cue.span)
     return list(shot_texts(run.catalog.shots(title.title_id), cues))
 
@@ -245,11 +290,7 @@ def unchanged_media(title: TitleRecord) -> Path:
     """
     path = Path(title.path)
     if not title.path:
-        raise MediaError(
-            "was imported: there is no film to encode",
-            where=title.title_id,
-            do="import vectors of the new encoder into a new catalog",
-        )
+        raise _imported(title)
     if not path.exists():
         raise MediaError("is not there any more", where=path, do="run mediafm ingest where it is")
     stat = path.stat()
@@ -259,9 +300,16 @@ def unchanged_media(title: TitleRecord) -> Path:
     return path
 
 
-def transcribe(run: Run, candidate: Candidate) -> list[Cue]:
+def _imported(title: TitleRecord) -> MediaError:
+    return MediaError(
+        "was imported: there is nothing to encode",
+        where=title.title_id,
+        do="import vectors of the new encoder into a new catalog",
+    )
+
+
+def transcribe(run: Run, path: Path) -> list[Cue]:
     """Writes down what is said in a title: a pass over its sound alone."""
-    path = candidate.item.path
     wanted = read_options(run.config, size=None, rate=16_000, pictures=False)
     with Reader(path, wanted) as reader:
         if not reader.info.has_audio:
@@ -269,7 +317,7 @@ def transcribe(run: Run, candidate: Candidate) -> list[Cue]:
         length = reader.info.duration / US or None
         with run.progress.task(f"{path.name}: speech", length, "s") as task:
 
-            def samples() -> Any:
+            def samples() -> Iterator[npt.NDArray[np.float32]]:
                 done = 0
                 for chunk in reader:
                     if isinstance(chunk, AudioChunk):
@@ -277,8 +325,16 @@ def transcribe(run: Run, candidate: Candidate) -> list[Cue]:
                         task.advance((reader.end - done) / US)
                         done = reader.end
 
-            language = run.config.languages[0] if run.config.languages else ""
-            return list(run.speech.transcribe(samples(), language=language))
+            # Which language is spoken is heard: what a stream says of itself is often wrong.
+            return list(run.speech.transcribe(samples()))
+
+
+def _as_ingested(run: Run, title: TitleRecord) -> IngestConfig:
+    """How the title was read, so that other encoders get the same of it."""
+    try:
+        return run.config.as_ingested(title.settings)
+    except MediaError as error:
+        raise MediaError(error.what, where=title.path, do=error.do) from None
 
 
 def _sidecar_cues(candidate: Candidate, notes: list[str]) -> list[Cue]:
@@ -290,8 +346,10 @@ def _sidecar_cues(candidate: Candidate, notes: list[str]) -> list[Cue]:
     return cues
 
 
-def _write_others(run: Run, view: TitleView, writer: TitleWriter) -> None:
-    for modality in run.others:
+def _write_others(
+    run: Run, view: TitleView, writer: TitleWriter, modalities: Sequence[str]
+) -> None:
+    for modality in modalities:
         x_ND, present_N = run.encoder(modality).encode_shots(view)
         writer.add_features(modality, 0, x_ND, present_N)
 
