@@ -11,7 +11,7 @@ import pytest
 from mediafm.catalog import Catalog, EncoderRecord, TitleRecord
 from mediafm.cli.encoding import choose
 from mediafm.cli.main import main
-from mediafm.encoders import EMBEDDED, EncoderInfo, Estimate
+from mediafm.encoders import EMBEDDED, EncoderInfo, Estimate, open_encoder
 from mediafm.encoders.cards import CARDS
 from mediafm.timeline import US, Cue, Shot, Span
 
@@ -99,6 +99,31 @@ def test_search_says_why(catalog, capsys):
     assert main(["search", " ", "-c", catalog]) == 1
 
 
+def further(tmp_path, catalog, encoder):
+    """The same catalog with a modality from a table."""
+    made = Catalog.open(catalog)
+    info = encoder.info
+    known = EncoderRecord(info.modality, info.name, info.fingerprint, info.dim, dict(info.settings))
+    records = {**made.encoders(), info.modality: known}
+    with made.writer("other", records) as writer:
+        writer.add_shots([Shot(0, Span(0, US))])
+        writer.add_features(info.modality, 0, [[0.5] * info.dim])
+        writer.commit(TitleRecord("other", "", duration=US))
+
+
+def test_search_in_a_catalog_with_signals(tmp_path, catalog, capsys):
+    table = tmp_path / "s.csv"
+    table.write_text("title_id,start,end,plays\nother,0,1,7\n")
+    further(tmp_path, catalog, open_encoder("audience", f"csv:{table}"))
+    assert main(["search", "night", "-c", catalog]) == 0
+    assert "looked for in text, video" in capsys.readouterr().out
+    table.write_text("title_id,start,end,likes\nother,0,1,7\n")
+    assert main(["search", "night", "-c", catalog]) == 0
+    table.unlink()
+    assert main(["search", "night", "-c", catalog]) == 0
+    assert "looked for in text, video" in capsys.readouterr().out
+
+
 def test_search_after_the_weights_changed(catalog, capsys, monkeypatch):
     monkeypatch.setattr(Bag, "info", EncoderInfo("text", "bag", 4, {"weights": "9"}))
     assert main(["search", "rain", "-c", catalog]) == 1
@@ -117,7 +142,7 @@ def test_reencode_says_what_it_did(catalog, capsys):
     assert "text: now paid-bag" in shown.out
     assert Catalog.open(catalog).encoders()["text"].name == "paid-bag"
     assert main(["reencode", "--text", "bag", "-c", catalog, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["replaced"] == {"text": "bag"}
+    assert json.loads(capsys.readouterr().out)["encoders"] == {"text": "bag"}
 
 
 def test_reencode_of_a_film_that_is_not_there(catalog, capsys):

@@ -19,7 +19,7 @@ from mediafm.encoders.api.client import Client, Endpoint, Limits, Patience
 from mediafm.encoders.api.text import LONGEST_TEXT, ApiText
 from mediafm.encoders.api.tokens import Tokens
 from mediafm.encoders.base import EncoderInfo, PaidEncoder, QueryEncoder
-from mediafm.errors import EncoderError
+from mediafm.errors import EncoderError, TitleDataError
 
 
 @pytest.fixture(autouse=True)
@@ -148,6 +148,17 @@ def test_a_text_whose_estimate_was_too_low_is_cut_further(server, caplog):
     texts = ["a", "7f" * 10_000, "b"]
     x_ND = make(server).encode(texts)
     assert np.array_equal(x_ND, expected(["a", texts[1][:LONGEST_TEXT], "b"]))
+
+
+def test_a_text_that_is_refused_is_its_titles_failure(server):
+    server.always = lambda seen, right: (
+        refusal(400, "maximum context length is 5 tokens") if "long" in str(seen.texts) else Reply()
+    )
+    texts = ["a", "a long one", "b"]
+    encoder, got = make(server), []
+    with pytest.raises(TitleDataError, match=r"openai:m at .* refuses a text .*'a long one'"):
+        got.extend(encoder.encode_batches(texts))
+    assert np.array_equal(encoder.encode(["a", "b"]), expected(["a", "b"]))
 
 
 def test_a_server_with_small_batches_is_learned(server):

@@ -319,6 +319,16 @@ def test_a_tokenizer_is_not_made_up(bert):
         load_tokenizer(find(f"hf:{bert}"))
 
 
+def test_a_tokenizer_without_words_is_refused(made, tmp_path):
+    folder = tmp_path / "clip"
+    shutil.copytree(made["clip"], folder)
+    for name in ("tokenizer.json", "vocab.json", "merges.txt"):
+        (folder / name).unlink(missing_ok=True)
+    (folder / "vocab.txt").write_text("")  # no file of CLIP's
+    with pytest.raises(EncoderError, match=r"tokenizer (knows no word|cannot be loaded)"):
+        load_tokenizer(find(f"hf:{folder}"))
+
+
 def test_loading_says_nothing_and_leaves_the_settings(made, capfd):
     from transformers.utils import logging
 

@@ -24,7 +24,7 @@ from mediafm.encoders.base import QueryEncoder
 from mediafm.encoders.hf import text as hf_text
 from mediafm.encoders.hf.text import open_text
 from mediafm.encoders.spec import parse_spec
-from mediafm.errors import EncoderError, MissingExtraError
+from mediafm.errors import EncoderError, MissingExtraError, TitleDataError
 
 EXACT = {"atol": 1e-5, "rtol": 0}
 TEXTS = [
@@ -481,7 +481,12 @@ def test_numbers_that_are_not_finite(tmp_path):
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     weights["embeddings.LayerNorm.bias"] += torch.inf
     safetensors.torch.save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    refused(f"hf:{folder}?dtype=float16", "not finite in float16.*bfloat16")
+    encoder = open_text(parse_spec(f"hf:{folder}?dtype=float16"), "text").load(["cpu"])
+    with pytest.raises(EncoderError, match=r"not finite in float16.*bfloat16"):
+        encoder.encode(["a", "b"])
+    # One text alone may be at fault, which is its title's failure and no other's.
+    with pytest.raises(TitleDataError, match=r"not finite in float16.*bfloat16"):
+        encoder.encode(["a"])
 
 
 def test_wrong_options(folder):

@@ -18,6 +18,11 @@ from mediafm.errors import EncoderError, MissingExtraError
 from mediafm.timeline import US, Shot, Span
 
 
+def test_it_takes_no_sentences():
+    pytest.importorskip("rapidocr_onnxruntime")
+    assert open_encoder("ocr", "ocr:use-multilingual").queries is False
+
+
 class Letters:
     """A text encoder that counts letters."""
 

@@ -185,7 +185,9 @@ def test_the_width_of_an_unknown_model_is_asked_for(server):
         elsewhere = opened(f"openai:bge?base_url={moved.url}")
     finally:
         moved.stop()
-    assert elsewhere.info.fingerprint == source.info.fingerprint
+    # Another server may call another model so.
+    assert elsewhere.info.fingerprint != source.info.fingerprint
+    assert elsewhere.info.settings["host"] == moved.url.split("/")[2]
 
 
 def test_dimensions_are_sent_and_nobody_is_asked(server):
@@ -208,8 +210,47 @@ def test_where_the_key_goes(server, monkeypatch):
     assert key("openai:m?dimensions=4") == KEY
     monkeypatch.setenv("OPENAI_BASE_URL", server.url)
     assert key("openai:m?dimensions=4") == KEY
-    assert opened("openai:m?dimensions=4").info.name == "openai:m?dimensions=4"
     assert key(f"openai:m?dimensions=4&base_url={server.url}") == KEY
+
+
+def test_the_environments_address_is_found_again(server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    at_openai = opened("openai:m?dimensions=4").info
+    assert "host" not in at_openai.settings
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/")
+    there = opened("openai:m?dimensions=4")
+    assert there.info.fingerprint != at_openai.fingerprint
+    assert there.info.name == f"openai:m?dimensions=4&base_url={server.url}"
+    again = opened(there.info.name)
+    assert (again.info, again.endpoint.key.reveal()) == (there.info, KEY)
+    # Elsewhere the name leads to the same endpoint, which gets no key that was not meant for it.
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    again = opened(there.info.name)
+    assert (again.info, again.endpoint.url) == (there.info, there.endpoint.url)
+    assert again.endpoint.key.reveal() == ""
+
+
+def test_the_address_of_openai_says_nothing_new(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    plain = opened("openai:m?dimensions=4").info
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://api.openai.com/v1/")
+    assert opened("openai:m?dimensions=4").info == plain
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("http://HOST/v1", "http://host:80/v1/", True),
+        ("http://host/v1", "http://host/v2", True),
+        ("http://host:8080/v1", "http://host/v1", False),
+        ("https://eu.api.openai.com/v1", "https://host/v1", False),
+    ],
+)
+def test_the_host_counts_however_it_is_written(one, other, same):
+    seen = {
+        opened(f"openai:m?dimensions=4&base_url={url}").info.fingerprint for url in (one, other)
+    }
+    assert (len(seen) == 1) == same
 
 
 @pytest.mark.parametrize(

@@ -142,11 +142,72 @@ def test_an_encoder_of_the_users_own(tmp_path):
     assert source.load(("cpu",)).gain == 3
     with pytest.raises(EncoderError, match="encodes loudness, not video"):
         open_encoder("video", name)
+    assert source.load(("cpu",)).info == source.info
     for wrong in (f"py:{file}:Nothing", f"py:{tmp_path}/none.py:A", "py:no.such.module:A"):
         with pytest.raises(EncoderError, match="cannot be imported"):
             open_encoder("loudness", wrong)
     with pytest.raises(EncoderError, match="is no encoder: it has no attribute info"):
         open_encoder("loudness", "py:pathlib:Path")
+
+
+def own(tmp_path, text=OWN, name="own.py"):
+    (tmp_path / name).write_text(text)
+    return f"py:{tmp_path / name}:Loudness"
+
+
+def test_options_and_code_of_an_own_encoder_are_part_of_its_fingerprint(tmp_path):
+    name = own(tmp_path)
+    seen = [open_encoder("loudness", f"{name}{o}").info for o in ("", "?gain=1", "?gain=5")]
+    assert len({info.fingerprint for info in seen}) == 3
+    assert seen[2].settings["?gain"] == "5"
+    assert open_encoder("loudness", name).info == seen[0]
+    # Edited at once, and not a byte longer: no cache of compiled code gives the old one.
+    own(tmp_path, OWN.replace("* self.gain", "+ self.gain"))
+    edited = open_encoder("loudness", name)
+    assert edited.info.fingerprint != seen[0].fingerprint
+    view = TitleView("t", "", [Shot(0, Span(0, US))], [], list)
+    assert edited.load(("cpu",)).encode_shots(view)[0] == 2
+    own(tmp_path, name="moved.py")
+    moved = open_encoder("loudness", f"py:{tmp_path}/moved.py:Loudness")
+    assert moved.info.fingerprint == seen[0].fingerprint
+
+
+def test_an_own_encoder_is_found_from_another_folder(tmp_path, monkeypatch):
+    name = own(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    info = open_encoder("loudness", "py:../own.py:Loudness").info
+    monkeypatch.chdir("/")
+    assert open_encoder("loudness", info.name).info == info
+    assert info.fingerprint == open_encoder("loudness", name).info.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("undefined_name\n", "cannot be imported (NameError: name 'undefined_name'"),
+        ("1 / 0\n", "cannot be imported (ZeroDivisionError: division by zero)"),
+        ("def\n", "cannot be imported (SyntaxError: "),
+        ("raise SystemExit(2)\n", "cannot be imported (SystemExit: 2)"),
+    ],
+)
+def test_code_that_fails_is_one_line(tmp_path, text, line):
+    name = own(tmp_path, text)
+    with pytest.raises(EncoderError) as caught:
+        open_encoder("loudness", name)
+    assert str(caught.value).startswith(f"{name}: {line}")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_own_encoder_that_cannot_be_made(tmp_path):
+    name = own(tmp_path)
+    for option, words in (("?gian=3", "TypeError: .*'gian'"), ("?gain=x", "ValueError: could not")):
+        with pytest.raises(EncoderError, match=rf"own\.py.*: cannot be made \({words}"):
+            open_encoder("loudness", name + option).load(("cpu",))
+    wide = "        self.info = EncoderInfo('loudness', 'loudness', 2)\n"
+    name = own(tmp_path, OWN.replace("    def encode_shots", f"{wide}\n    def encode_shots"))
+    with pytest.raises(EncoderError, match="gives vectors of 2 numbers, its class says 1"):
+        open_encoder("loudness", name).load(("cpu",))
 
 
 # Batches

@@ -43,6 +43,19 @@ b,00:00:00.500,1.5,7,0
 """
 
 
+def test_it_takes_no_sentences(tmp_path):
+    assert opened(table(tmp_path / "s.csv", GOOD)).queries is False
+
+
+def test_a_file_that_is_gone_says_what_to_do(tmp_path):
+    with pytest.raises(EncoderError) as caught:
+        opened(tmp_path / "s.csv")
+    assert str(caught.value) == (
+        f"{tmp_path}/s.csv: cannot be read (no such file or folder); bring the file back, name "
+        "another (--with audience=csv:FILE), or leave the modality out with --with audience=none"
+    )
+
+
 def test_levels_and_deviations(tmp_path):
     encoder = opened(table(tmp_path / "s.csv", GOOD)).load(["cpu"])
     view = title(0, 1 * US, 3 * US, 4 * US, 5 * US)

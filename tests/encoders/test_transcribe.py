@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mediafm.encoders import transcribe as tr
 from mediafm.encoders import whisper
 from mediafm.encoders.transcribe import blocks, open_transcriber
-from mediafm.errors import EncoderError, MissingExtraError
+from mediafm.errors import EncoderError, MissingExtraError, TitleDataError
 from mediafm.media.chunks import AudioChunk, ReadOptions
 from mediafm.media.reader import Reader
 from mediafm.timeline import US
@@ -30,6 +30,20 @@ needs_asr = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def transcriber():
     return open_transcriber().load(["cpu"])
+
+
+def test_sound_that_cannot_be_heard_is_its_titles_failure():
+    class Broken:
+        supported_languages = ("en",)
+
+        def transcribe(self, samples_S, **options):
+            raise RuntimeError("out of memory")
+
+    deaf = tr.Transcriber.__new__(tr.Transcriber)
+    deaf.source, deaf._model = "asr:broken", Broken()
+    deaf._speech = lambda samples_S, **options: [{"start": 0, "end": len(samples_S)}]
+    with pytest.raises(TitleDataError, match=r"asr:broken: hearing failed \(out of memory\)"):
+        list(deaf.transcribe([np.zeros(tr.RATE, np.float32)]))
 
 
 # Blocks

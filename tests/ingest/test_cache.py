@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mediafm.errors import TitleDataError
 from mediafm.ingest.cache import NoCache, VectorCache, content_key
 
 DIM = 4
@@ -69,12 +70,27 @@ def test_what_was_done_before_an_interrupt_is_kept(tmp_path):
     assert through(VectorCache(tmp_path), texts) == ["e", "f"]
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e6])
-def test_what_half_precision_cannot_hold_is_not_kept(tmp_path, bad):
-    cache, key = VectorCache(tmp_path), content_key("a")
-    x_ND = cache.through("e", [key], DIM, lambda places: [(places, np.full((1, DIM), bad))])
-    assert not np.isfinite(x_ND).all()  # the catalog refuses it
-    assert cache.get("e", [key], DIM) == {}
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (np.nan, "a value that is not a number or is infinite"),
+        (np.inf, "a value that is not a number or is infinite"),
+        (1e6, "a value over 65504, which 16-bit floats cannot hold"),
+    ],
+)
+@pytest.mark.parametrize("make", [VectorCache, lambda _: NoCache()])
+def test_what_half_precision_cannot_hold_is_said_and_not_kept(tmp_path, bad, words, make):
+    cache, keys = make(tmp_path), [content_key(text) for text in "abcd"]
+
+    def compute(places):
+        for place in places:
+            yield [place], np.full((1, DIM), bad if place in (1, 2) else place)
+
+    # Of one title only: the next one may be fine.
+    with pytest.raises(TitleDataError, match=f"encoder e gave .* {words}, for input 1 of 4"):
+        cache.through("e", keys, DIM, compute)
+    kept = [] if isinstance(cache, NoCache) else [keys[0], keys[3]]
+    assert sorted(cache.get("e", keys, DIM)) == sorted(kept)
 
 
 def test_keys_tell_inputs_apart():
@@ -104,6 +120,45 @@ def test_a_damaged_file_is_made_anew(tmp_path):
     assert through(VectorCache(tmp_path), ["a"]) == []
 
 
+def damage_inside(folder):
+    """Overwrites the pages that hold vectors; the file still opens."""
+    [file] = folder.glob("*.sqlite")
+    data = bytearray(file.read_bytes())
+    data[3 * 8192 :] = b"\x55" * (len(data) - 3 * 8192)
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("first", ["get", "put"])
+def test_a_file_that_is_damaged_inside_is_set_aside(tmp_path, caplog, first):
+    texts = [str(i) for i in range(2000)]
+    cache = VectorCache(tmp_path)
+    through(cache, texts)
+    cache.close()
+    damage_inside(tmp_path)
+    cache = VectorCache(tmp_path)
+    if first == "put":
+        keys = [content_key(text) for text in texts]
+        cache.put("e", keys, np.stack([row(text) for text in texts]))
+    assert through(cache, texts) == texts
+    assert [record.message.split(" (")[0] for record in caplog.records] == [
+        f"{tmp_path}/vectors-2.sqlite is damaged"
+    ]
+    assert (tmp_path / "vectors-2.damaged").exists()
+    assert through(VectorCache(tmp_path), texts) == []
+    # Once: what damages files again and again is not fed.
+    cache._failed(sqlite3.DatabaseError("malformed"))
+    assert cache._db is None
+    assert through(cache, ["a"]) == ["a"]
+
+
+def test_a_vector_takes_little_more_than_its_numbers(tmp_path):
+    cache, dim, count = VectorCache(tmp_path), 768, 2000
+    for start in range(0, count, 100):
+        keys = [content_key(str(i)) for i in range(start, start + 100)]
+        cache.put("0123456789abcdef", keys, np.ones((100, dim)))
+    assert cache._bytes() / count < 1.2 * 2 * dim
+
+
 def test_a_cache_that_cannot_be_written_is_said_once_and_not_used(tmp_path, caplog):
     (tmp_path / "file").touch()
     with caplog.at_level(logging.WARNING):
@@ -116,7 +171,7 @@ def test_a_cache_that_cannot_be_written_is_said_once_and_not_used(tmp_path, capl
 def test_a_table_that_fails_in_the_middle_costs_nothing(tmp_path, caplog):
     cache = VectorCache(tmp_path)
     through(cache, ["a"])
-    with sqlite3.connect(tmp_path / "vectors-1.sqlite") as other:
+    with sqlite3.connect(tmp_path / "vectors-2.sqlite") as other:
         other.execute("DROP TABLE vectors")
     assert through(cache, ["a", "b"]) == ["a", "b"]
     assert "is not used" in caplog.text
@@ -127,7 +182,7 @@ def test_the_oldest_go_when_it_is_full(tmp_path):
     for i in range(60):
         texts = [f"{i} {j}" for j in range(100)]
         through(cache, texts)
-    assert cache._bytes() <= 200_000
+        assert cache._bytes() <= 220_000
     held = cache.get("e", [content_key(f"59 {j}") for j in range(100)], DIM)
     assert len(held) > 50 or cache._bytes() < 200_000
 

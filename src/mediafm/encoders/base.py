@@ -237,11 +237,13 @@ class EncoderSource(Protocol):
 
     Attributes:
         info: What decides its vectors.
-        queries: Whether what is loaded is a :class:`QueryEncoder`.
     """
 
     info: EncoderInfo
-    queries: bool
+
+    @property
+    def queries(self) -> bool:
+        """Whether what is loaded is a :class:`QueryEncoder`."""
 
     def load(self, devices: Sequence[str]) -> Any:
         """Loads the weights.

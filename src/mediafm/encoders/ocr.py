@@ -32,7 +32,7 @@ _LEAST_SCORE = 0.8
 of three films); titles and credits have .94 or more."""
 
 
-def open_ocr(spec: Spec, modality: str) -> ScreenTextSource:
+def open_ocr(spec: Spec, modality: str) -> EncoderSource:
     """Finds the reader and the text encoder; loads no weights.
 
     Args:
@@ -57,6 +57,8 @@ class ScreenTextSource:
         modality: Name of the modality.
         text: What encodes the text that was read.
     """
+
+    queries = False
 
     def __init__(self, modality: str, text: EncoderSource):
         self.text = text

@@ -16,7 +16,8 @@ from typing import Any
 from mediafm.encoders.base import EncoderInfo, Encoders, EncoderSource
 from mediafm.encoders.devices import resolve_devices
 from mediafm.encoders.spec import Spec, near, parse_spec
-from mediafm.errors import EncoderError
+from mediafm.errors import EncoderError, MediaFMError
+from mediafm.fingerprint import file_fingerprint
 
 VIDEO = {"efficientnet-lite2": "mediafm.encoders.efficientnet:EfficientNetLite2"}
 AUDIO = {"whisper-base": "mediafm.encoders.whisper:WhisperBase"}
@@ -160,10 +161,21 @@ class OpenEncoders:
 
 
 class _Class:
-    """A class whose attribute ``info`` says what it makes, loaded by calling it."""
+    """A class whose attribute ``info`` says what it makes, loaded by calling it.
 
-    def __init__(self, make: Any, spec: Spec, modality: str):
-        self._make, self._options = make, dict(spec.options)
+    What it is called with is part of its fingerprint.
+
+    Args:
+        make: The class.
+        spec: By which it can be found again, from any folder.
+        modality: What it has to encode.
+        settings: What decides its vectors beside what its ``info`` and the options say.
+    """
+
+    def __init__(
+        self, make: Any, spec: Spec, modality: str, settings: Mapping[str, str] | None = None
+    ):
+        self._make, self._spec = make, spec
         info = getattr(make, "info", None)
         if not isinstance(info, EncoderInfo):
             raise EncoderError(
@@ -174,10 +186,35 @@ class _Class:
         if info.modality != modality:
             raise EncoderError(f"encodes {info.modality}, not {modality}", where=str(spec))
         self.queries = hasattr(make, "encode_queries")
-        self.info = replace(info, name=str(spec), identity=info.identity or info.name)
+        options = {f"?{name}": value for name, value in spec.options.items()}
+        self.info = replace(
+            info,
+            name=str(spec),
+            settings={**info.settings, **(settings or {}), **options},
+            identity=info.identity or info.name,
+        )
 
     def load(self, devices: Sequence[str]) -> Any:
-        return self._make(**self._options)
+        """See :class:`~mediafm.encoders.base.EncoderSource`; devices are not for it."""
+        try:
+            encoder = self._make(**self._spec.options)
+            own = encoder.info
+            encoder.info = self.info  # whoever holds the encoder sees the whole fingerprint
+        except MediaFMError:
+            raise
+        except Exception as error:
+            raise EncoderError(
+                f"cannot be made ({_with_kind(error)})",
+                where=str(self._spec),
+                do="correct its options or its __init__, which gets them as text",
+            ) from error
+        if own.dim != self.info.dim:
+            raise EncoderError(
+                f"gives vectors of {own.dim} numbers, its class says {self.info.dim}",
+                where=str(self._spec),
+                do="let the attribute info of the class say the width",
+            )
+        return encoder
 
 
 def open_encoder(modality: str, text: str) -> EncoderSource:
@@ -199,7 +236,7 @@ def open_encoder(modality: str, text: str) -> EncoderSource:
         spec.check_options(())
         return _Class(_attribute(known[spec.name]), spec, modality)
     if spec.scheme == "py":
-        return _Class(_of_user(spec), spec, modality)
+        return _of_user(spec, modality)
     path = _opener(modality, spec.scheme)
     if path is None:
         raise _unknown(modality, text)
@@ -248,22 +285,39 @@ def _attribute(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _of_user(spec: Spec) -> Any:
-    """A class of the user's own: ``py:loudness.py:Loudness`` or ``py:package.module:Loudness``."""
+def _of_user(spec: Spec, modality: str) -> EncoderSource:
+    """A class of the user's own: ``py:loudness.py:Loudness`` or ``py:package.module:Loudness``.
+
+    The content of its file is part of the fingerprint, since its code decides the vectors: an
+    edited file is another encoder. What the file imports is not looked at.
+    """
     place, _, name = spec.name.rpartition(":")
     if not place or not name:
         raise EncoderError("names no class", where=str(spec), do="write py:FILE.py:CLASS")
+    path = Path(place).expanduser().absolute() if place.endswith(".py") else None
+    if path is not None:
+        spec = replace(spec, name=f"{path}:{name}")
     try:
-        module = _module(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-        return getattr(module, name)
-    except (ImportError, AttributeError, OSError, SyntaxError) as error:
-        raise EncoderError(f"cannot be imported ({error})", where=str(spec)) from error
+        module = importlib.import_module(place) if path is None else _module(path)
+        make = getattr(module, name)
+        file = getattr(module, "__file__", None)
+        settings = {"code": file_fingerprint(Path(file))} if file else {}
+    except (Exception, SystemExit) as error:
+        # Whatever the user's own code raises.
+        what = str(error) if isinstance(error, ImportError | OSError) else _with_kind(error)
+        raise EncoderError(f"cannot be imported ({what})", where=str(spec)) from error
+    return _Class(make, spec, modality, settings)
+
+
+def _with_kind(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _module(path: Path) -> ModuleType:
     found = importlib.util.spec_from_file_location(path.stem, path)
-    assert found is not None and found.loader is not None, "a .py file always has a loader"
+    assert found is not None, "a .py file always has a loader"
     module = importlib.util.module_from_spec(found)
     sys.modules.setdefault(path.stem, module)  # dataclasses look their module up
-    found.loader.exec_module(module)
+    # Not by the loader, whose cache may give the code of a file that was edited a moment ago.
+    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     return module

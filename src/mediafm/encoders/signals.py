@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from mediafm.encoders.base import EncoderInfo, Mask, TitleView, Vectors
+from mediafm.encoders.base import EncoderInfo, EncoderSource, Mask, TitleView, Vectors
 from mediafm.encoders.spec import Spec, near
 from mediafm.errors import EncoderError, MediaFMError, describe_os_error
 from mediafm.timeline import US, parse_time
@@ -37,7 +37,7 @@ _LONGEST = 7 * 24 * 3600 * US
 """No title is longer than a week; times beyond it are in another unit."""
 
 
-def open_signals(spec: Spec, modality: str) -> Signals:
+def open_signals(spec: Spec, modality: str) -> EncoderSource:
     """Reads a table of signals.
 
     Args:
@@ -53,7 +53,12 @@ def open_signals(spec: Spec, modality: str) -> Signals:
     try:
         rows = _sorted(_Parquet(path) if _is_parquet(path) else _CSV(path), wanted)
     except OSError as error:
-        raise EncoderError(f"cannot be read ({describe_os_error(error)})", where=path) from None
+        raise EncoderError(
+            f"cannot be read ({describe_os_error(error)})",
+            where=path,
+            do=f"bring the file back, name another (--with {modality}=csv:FILE), or leave the "
+            f"modality out with --with {modality}=none",
+        ) from None
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise EncoderError(
             f"is damaged, or neither CSV in UTF-8 nor Parquet ({error})", where=path
@@ -78,6 +83,8 @@ class Signals:
         modality: Name of the modality.
         rows: The table.
     """
+
+    queries = False
 
     def __init__(self, spec: Spec, modality: str, rows: Rows):
         self._rows, self._path = rows, spec.name

@@ -21,7 +21,7 @@ from mediafm.encoders.base import Samples, threads
 from mediafm.encoders.hf.hub import brief
 from mediafm.encoders.spec import Spec, near, parse_spec
 from mediafm.encoders.whisper import MODEL_SHA256, RATE, joined
-from mediafm.errors import EncoderError, MissingExtraError
+from mediafm.errors import EncoderError, MissingExtraError, TitleDataError
 from mediafm.fingerprint import file_fingerprint, fingerprint
 from mediafm.timeline import MACHINE_MADE, US, Cue, Span
 
@@ -200,7 +200,8 @@ class Transcriber:
             Cues in the order of time; none overlaps another or outlasts the sound.
 
         Raises:
-            EncoderError: It does not know the language, or it failed.
+            EncoderError: It does not know the language.
+            TitleDataError: It failed at this sound.
         """
         language = language.lower().partition("-")[0]
         known = self._model.supported_languages
@@ -242,7 +243,8 @@ class Transcriber:
             # Decoding happens here.
             sure = [segment for segment in segments if _is_sure(segment)]
         except RuntimeError as error:
-            raise EncoderError(f"hearing failed ({brief(error)})", where=self.source) from error
+            # Of this sound; the next title's may be heard.
+            raise TitleDataError(f"{self.source}: hearing failed ({brief(error)})") from error
         lines = []
         for segment in sure:
             words = [(word.start, word.end, word.word) for word in segment.words or ()]

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mediafm.encoders.base import cache_folder
-from mediafm.errors import EncoderError
+from mediafm.errors import EncoderError, TitleDataError
 
 LOG = logging.getLogger(__name__)
 
@@ -28,7 +28,18 @@ Compute = Callable[[list[int]], Iterable[tuple[list[int], Vectors]]]
 """Places of inputs to places and their vectors, in as many parts as come out one by one."""
 
 LIMIT = 8 << 30
-"""Bytes: about three million vectors of width 768, the shots of some 1,000 films."""
+"""Bytes: five million vectors of width 768 at 1,700 bytes each, the shots of some 1,500 films."""
+
+_TABLE = (
+    "PRAGMA page_size=8192",  # five vectors of width 768; of the usual 4096 a fifth is lost
+    "PRAGMA journal_mode=WAL",
+    # A lost vector is computed again; no need to wait for the disk.
+    "PRAGMA synchronous=OFF",
+    "CREATE TABLE IF NOT EXISTS vectors "
+    "(id INTEGER PRIMARY KEY, encoder TEXT, key BLOB, used INTEGER, vector BLOB)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS by_key ON vectors (encoder, key)",
+    "CREATE INDEX IF NOT EXISTS by_use ON vectors (used)",
+)
 
 _BATCH = 500  # keys in one query; SQLite takes 999 on old builds
 _DAY = 86_400
@@ -63,37 +74,51 @@ class VectorCache:
     def __init__(self, folder: Path | None = None, limit: int = LIMIT):
         self.limit = limit
         self.hits = self.misses = 0
+        self._renewed = False
         self._path: Path | None = None
         self._db: sqlite3.Connection | None = None
         try:
             named = os.environ.get("MEDIAFM_VECTOR_CACHE")
             place = folder or (Path(named) if named else cache_folder("vectors"))
             place.mkdir(parents=True, exist_ok=True)
-            self._path = place / "vectors-1.sqlite"
+            self._path = place / "vectors-2.sqlite"
             self._open()
         except (sqlite3.Error, OSError) as error:
             self._give_up(error)
 
     def _open(self) -> None:
         assert self._path is not None
-        for attempt in range(2):
-            try:
-                self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
-                self._db.execute("PRAGMA journal_mode=WAL")
-                # A lost vector is computed again; no need to wait for the disk.
-                self._db.execute("PRAGMA synchronous=OFF")
-                self._db.execute(
-                    "CREATE TABLE IF NOT EXISTS vectors (encoder TEXT, key BLOB, used INTEGER, "
-                    "vector BLOB, PRIMARY KEY (encoder, key)) WITHOUT ROWID"
-                )
+        try:
+            self._db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+            for statement in _TABLE:
+                self._db.execute(statement)
+        except sqlite3.Error as error:
+            if not self._renews(error):
+                raise
+
+    def _renews(self, error: sqlite3.Error) -> bool:
+        """Whether a damaged file was set aside and a new one begun, which is done once."""
+        # SQLite's errors of other causes (locked, disk full) are subclasses.
+        if type(error) is not sqlite3.DatabaseError or self._renewed or self._path is None:
+            return False
+        self._renewed = True
+        self.close()
+        aside = self._path.with_suffix(".damaged")
+        LOG.warning("%s is damaged (%s) and now called %s", self._path, error, aside.name)
+        self._path.replace(aside)
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        self._open()
+        return True
+
+    def _failed(self, error: Exception) -> None:
+        """Goes on with a new file if the old one is damaged, else without any."""
+        try:
+            if isinstance(error, sqlite3.Error) and self._renews(error):
                 return
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError) or attempt:
-                    raise
-                # Damaged by a crash: what it held can be computed again.
-                self.close()
-                for suffix in ("", "-wal", "-shm"):
-                    Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        except (sqlite3.Error, OSError) as second:
+            error = second
+        self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
         where = f" {self._path}" if self._path else ""
@@ -137,7 +162,7 @@ class VectorCache:
                         f"UPDATE vectors SET used = ? WHERE {where}", (today, encoder, *part)
                     )
         except sqlite3.Error as error:
-            self._give_up(error)
+            self._failed(error)
         return found
 
     def put(self, encoder: str, keys: Sequence[bytes], x_ND: Vectors) -> None:
@@ -154,22 +179,21 @@ class VectorCache:
         ]
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", rows)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO vectors (encoder, key, used, vector) VALUES (?, ?, ?, ?)",
+                rows,
+            )
+            if self._bytes() > self.limit:
+                # More than came: pages are free once all their rows are gone. By the index, which
+                # has the rows of a day in the order in which they came.
+                self._db.execute(
+                    "DELETE FROM vectors WHERE id IN "
+                    "(SELECT id FROM vectors ORDER BY used LIMIT ?)",
+                    (max(4 * len(rows), _BATCH),),
+                )
             self._db.execute("COMMIT")
-            self._trim()
         except sqlite3.Error as error:
-            self._give_up(error)
-
-    def _trim(self) -> None:
-        assert self._db is not None
-        if self._bytes() <= self.limit:
-            return
-        held = self._db.execute("SELECT COUNT(*) FROM vectors").fetchone()[0]
-        self._db.execute(
-            "DELETE FROM vectors WHERE (encoder, key) IN "
-            "(SELECT encoder, key FROM vectors ORDER BY used LIMIT ?)",
-            (held // 4 + 1,),
-        )
+            self._failed(error)
 
     def _bytes(self) -> int:
         """Bytes in use; pages of deleted rows are used again and do not count."""
@@ -197,11 +221,14 @@ class VectorCache:
 
         Raises:
             EncoderError: What is computed has another shape.
+            TitleDataError: It has a value that is not finite or that half precision cannot hold;
+                said when all else is computed and kept.
         """
         first: dict[bytes, int] = {}
         for place, key in enumerate(keys):
             first.setdefault(key, place)
         found = self.get(encoder, list(first), dim)
+        wrong: dict[int, bool] = {}
         missing = [place for key, place in first.items() if key not in found]
         self.hits += len(keys) - len(missing)
         self.misses += len(missing)
@@ -215,6 +242,18 @@ class VectorCache:
             with np.errstate(over="ignore"):
                 half_MD = np.asarray(x_MD).astype(np.float16)
             found.update({keys[p]: row for p, row in zip(places, half_MD, strict=True)})
+            for i in np.flatnonzero(~np.isfinite(half_MD).all(axis=1)):
+                wrong.setdefault(places[i], bool(np.isfinite(x_MD[i]).all()))
+        if wrong:
+            place, large = min(wrong.items())
+            what = (
+                "a value over 65504, which 16-bit floats cannot hold"
+                if large
+                else "a value that is not a number or is infinite"
+            )
+            raise TitleDataError(
+                f"the encoder {encoder} gave a vector with {what}, for input {place} of {len(keys)}"
+            )
         x_ND = np.zeros((len(keys), dim), np.float16)
         for place, key in enumerate(keys):
             x_ND[place] = found[key]

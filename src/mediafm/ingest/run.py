@@ -145,8 +145,10 @@ class Run:
         """Digests of what further modalities read from elsewhere for a title."""
         found = {}
         for modality in self.others:
-            reads = getattr(self.opened.sources[modality], "sources", None)
-            found[modality] = reads(title_id) if reads else ""
+            source: Any = self.opened.sources[modality]
+            if not hasattr(source, "sources") and source.info.name.startswith("py:"):
+                source = self.encoder(modality)  # a class of the user's own: loading costs nothing
+            found[modality] = source.sources(title_id) if hasattr(source, "sources") else ""
         return {modality: digest for modality, digest in found.items() if digest}
 
     def view(self, title_id: str) -> TitleView:

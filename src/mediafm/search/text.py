@@ -6,6 +6,7 @@ are fused.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mediafm.catalog import Catalog
-from mediafm.encoders import QueryEncoder, open_encoder
+from mediafm.encoders import EMBEDDED, QueryEncoder, open_encoder
 from mediafm.encoders.devices import resolve_devices
-from mediafm.errors import FingerprintError, MediaFMError
+from mediafm.errors import EncoderError, FingerprintError, MediaFMError, MissingExtraError
 from mediafm.timeline import Span
+
+LOG = logging.getLogger(__name__)
 
 _RRF = 60
 """Reciprocal rank fusion: ranks count as 1 / (60 + rank), from 1 (Cormack et al., SIGIR 2009)."""
@@ -65,7 +68,8 @@ def query_encoders(catalog: Catalog, device: str = "auto") -> dict[str, QueryEnc
         tower.
 
     Raises:
-        EncoderError: An encoder is not there any more.
+        EncoderError: An encoder of pictures, sound or text is not there any more; a further
+            modality whose encoder is not there is left out.
         FingerprintError: It is there, but is another one by now.
         MediaFMError: None of the catalog's encoders takes sentences.
     """
@@ -73,16 +77,25 @@ def query_encoders(catalog: Catalog, device: str = "auto") -> dict[str, QueryEnc
     for modality, record in catalog.encoders().items():
         if "source" in record.settings:  # imported vectors: nobody knows what made them
             continue
-        source = open_encoder(modality, record.name)
+        try:
+            source = open_encoder(modality, record.name)
+        except (EncoderError, MissingExtraError) as error:
+            if modality in EMBEDDED:
+                raise
+            # A table that is gone; search goes on without, as most further modalities do anyway.
+            LOG.info("%s is not searched: %s", modality, error)
+            continue
+        if not source.queries:
+            continue
         if source.info.fingerprint != record.fingerprint:
+            option = modality if modality in EMBEDDED else f"with {modality}=ENCODER"
             raise FingerprintError(
                 f"its {modality} vectors come from {record.name} ({record.fingerprint}), which is "
                 f"another encoder by now ({source.info.fingerprint})",
                 where=catalog.uri,
-                do=f"bring the old weights back, or run `mediafm reencode --{modality}`",
+                do=f"bring the old weights back, or run `mediafm reencode --{option}`",
             )
-        if source.queries:
-            found[modality] = source.load(resolve_devices(device))
+        found[modality] = source.load(resolve_devices(device))
     if not found:
         raise MediaFMError(
             "none of its encoders takes sentences",

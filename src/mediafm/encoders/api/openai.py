@@ -94,7 +94,8 @@ def open_text(spec: Spec, modality: str) -> EncoderSource:
         spec: ``openai:MODEL?OPTION=VALUE``. ``dimensions``: width to ask for; ``base_url``: the
             endpoint (else ``$OPENAI_BASE_URL``, else OpenAI); ``key_env``: environment variable of
             the key; ``price``: dollars per million tokens; ``rpm``, ``tpm``: requests and tokens
-            per minute at most; ``concurrency``: requests at a time, 4 by default.
+            per minute at most; ``concurrency``: requests at a time, 4 by default. The endpoint's
+            host is part of the fingerprint unless it is OpenAI's own.
         modality: What it encodes, usually ``text``.
 
     Raises:
@@ -118,11 +119,18 @@ def open_text(spec: Spec, modality: str) -> EncoderSource:
     price = _number(spec, "price", float, zero=True)
     dim = endpoint.dimensions or (known.dim if known else _ask_width(endpoint))
     options = {name: spec.options[name] for name in _IN_NAME if name in spec.options}
+    settings = {"model": spec.name, "dimensions": str(dim)}
+    if not _is_openai(endpoint.url):
+        # Servers call models what they like, so that one name means other weights elsewhere.
+        settings["host"] = _host(endpoint.url)
+        # Also where the environment said it: the name leads back to the same endpoint. An address
+        # in a name gets no key for that, see `_endpoint`.
+        options.setdefault("base_url", endpoint.url)
     info = EncoderInfo(
         modality,
         str(Spec("openai", spec.name, options=options)),
         dim,
-        {"model": spec.name, "dimensions": str(dim)},
+        settings,
         identity="openai",
     )
     return ApiSource(info, endpoint, limits, known.price if price is None and known else price)
@@ -188,6 +196,14 @@ def _checked_url(text: str, spec: Spec, option: str) -> str:
 
 def _is_openai(url: str) -> bool:
     return urlsplit(url).hostname == "api.openai.com"
+
+
+def _host(url: str) -> str:
+    """Host and port, where it is not the usual one, however they are written."""
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    host = parts.hostname or ""
+    return host if parts.port in (None, usual) else f"{host}:{parts.port}"
 
 
 def _dimensions(spec: Spec) -> int | None:

@@ -13,7 +13,7 @@ from mediafm.encoders.api.client import Client, StoppedError, TooMuchError
 from mediafm.encoders.api.openai import MODELS
 from mediafm.encoders.api.tokens import Tokens, cut_bytes, local_tokenizer
 from mediafm.encoders.base import EncoderInfo, Estimate, Vectors
-from mediafm.errors import EncoderError
+from mediafm.errors import EncoderError, TitleDataError
 
 MOST_TEXTS = 2048
 MOST_TOKENS = 100_000
@@ -59,6 +59,7 @@ class ApiText:
 
         Raises:
             EncoderError: The endpoint refuses, or did not answer for too long.
+            TitleDataError: It refuses one of the texts.
         """
         x_ND = np.zeros((len(texts), self.info.dim), dtype=np.float32)
         for places, vectors in self.encode_batches(texts):
@@ -92,6 +93,7 @@ class ApiText:
 
         Raises:
             EncoderError: The endpoint refuses, or did not answer for too long.
+            TitleDataError: It refuses one of the texts.
         """
         run = _Run(self._client, self.info, *self._prepare(texts))
         batches = run.batches(self._request_tokens, self._most)
@@ -191,8 +193,10 @@ class _Run:
                 return self._ask(places)
             except TooMuchError as second:
                 error = second
-        raise EncoderError(
-            f"the endpoint refuses a text ({error.message})", where=str(self._client.endpoint)
+        # The text's fault: other titles may go on.
+        raise TitleDataError(
+            f"{self._client.endpoint} refuses a text ({error.message}), which begins "
+            f"'{shorter[:40]}'"
         )
 
     def _ask(self, places: Places) -> Vectors:

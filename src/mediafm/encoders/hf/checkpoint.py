@@ -199,7 +199,15 @@ def load_tokenizer(checkpoint: Checkpoint, **options: Any) -> Any:
         )
     from transformers import AutoTokenizer
 
-    return load_part(AutoTokenizer, checkpoint, "the tokenizer", **options)
+    tokenizer = load_part(AutoTokenizer, checkpoint, "the tokenizer", **options)
+    # Files of another kind of tokenizer are passed over as if they were not there.
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise EncoderError(
+            "its tokenizer knows no word",
+            where=checkpoint.folder,
+            do="download the checkpoint again",
+        )
+    return tokenizer
 
 
 def load_model(

@@ -12,8 +12,7 @@ import numpy as np
 from mediafm.encoders.base import Samples, Vectors
 from mediafm.encoders.devices import Replicas
 from mediafm.encoders.hf.audio import HFSound, cover, pool_windows
-from mediafm.encoders.hf.checkpoint import load_model, load_part
-from mediafm.errors import EncoderError
+from mediafm.encoders.hf.checkpoint import load_model, load_part, load_tokenizer
 
 LEAST_SECONDS = 0.5
 """CLAP repeats short sounds up to 10 s; what is shorter would become a rattle of its own."""
@@ -93,18 +92,7 @@ class Clap:
 
     @functools.cached_property
     def _tokenizer(self) -> Any:
-        import transformers
-
-        # Only when it is needed: sound goes without.
-        tokenizer = load_part(transformers.AutoTokenizer, self._checkpoint, "the tokenizer")
-        # Where its files are missing, transformers makes one that knows no word.
-        if len(tokenizer) <= len(tokenizer.all_special_ids):
-            raise EncoderError(
-                "has no tokenizer, which sentences need",
-                where=self._checkpoint.folder,
-                do="download the checkpoint again",
-            )
-        return tokenizer
+        return load_tokenizer(self._checkpoint)  # only when it is needed: sound goes without
 
     def _run_texts(self, model: Any, texts: list[str]) -> Vectors:
         import torch

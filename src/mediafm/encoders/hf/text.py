@@ -31,7 +31,7 @@ from mediafm.encoders.hf.checkpoint import (
 )
 from mediafm.encoders.hf.hub import find_checkpoint
 from mediafm.encoders.spec import Spec
-from mediafm.errors import EncoderError, MissingExtraError
+from mediafm.errors import EncoderError, MissingExtraError, TitleDataError
 
 FAMILIES = {
     "albert": "ALBERT",
@@ -314,11 +314,13 @@ class Sentences:
                 for name, value in features.items()
             }
             x_BD: Vectors = model(moved)["sentence_embedding"].float().cpu().numpy()
-        if not np.isfinite(x_BD).all():
-            raise EncoderError(
-                f"gives numbers that are not finite in {self._source.dtype}",
-                where=self.info.name,
-                do="choose dtype=bfloat16 or float32",
+        bad_B = ~np.isfinite(x_BD).all(axis=1)
+        if bad_B.any():
+            # All of several: the network does not fit the precision. Else it is the text's fault.
+            kind = EncoderError if bad_B.all() and len(texts) > 1 else TitleDataError
+            raise kind(
+                f"{self.info.name} gives numbers that are not finite in {self._source.dtype}",
+                do=None if self._source.dtype == "float32" else "choose dtype=bfloat16 or float32",
             )
         return x_BD
 
