@@ -5,6 +5,14 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+_LONGEST = 2000
+
+
+def one_line(text: str) -> str:
+    """Text of others as it may be shown: one line, no control characters, not endless."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
 
 class MediaFMError(Exception):
     """One line for the user: where, what is wrong, what to do.
@@ -16,9 +24,9 @@ class MediaFMError(Exception):
     """
 
     def __init__(self, what: str, *, where: str | Path | None = None, do: str | None = None):
-        self.what = " ".join(what.split())
-        self.where = None if where is None else str(where)
-        self.do = do
+        self.what = one_line(what)
+        self.where = None if where is None else one_line(str(where))
+        self.do = None if do is None else one_line(do)
         super().__init__(str(self))
 
     def __str__(self) -> str:

@@ -70,6 +70,16 @@ def test_nothing_typed_shows_the_commands(capsys):
             ["ingest", ".", "--encoders", "netflx"],
             "error: there is no set of encoders 'netflx'",
         ),
+        (["ingest", ".", "--with", "é=csv:a"], "error: --with é=csv:a: 'é' is no name for"),
+        (
+            ["ingest", ".", "--with", "metadata=csv:a"],
+            "error: --with metadata=csv:a: 'metadata' is",
+        ),
+        (["ingest", ".", "--with", "a=b", "--with", "a=c"], "error: --with a= was said twice"),
+        (
+            ["encoders", "x\x1b]0;y\a"],
+            "error: there is no video encoder 'x\\x1b]0;y\\x07'",
+        ),
         (["ingest", ".", "--with", "audience"], "error: --with audience names no modality"),
         (
             ["ingest", ".", "--with", "text=a"],

@@ -210,6 +210,14 @@ def test_an_own_encoder_that_cannot_be_made(tmp_path):
         open_encoder("loudness", name).load(("cpu",))
 
 
+@pytest.mark.parametrize("dim", ["4.0", "0", "-3", "'4'", "True"])
+def test_a_width_that_is_none(tmp_path, dim):
+    file = tmp_path / "own.py"
+    file.write_text(OWN.replace('"loudness", 1,', f'"loudness", {dim},'))
+    with pytest.raises(EncoderError, match=r"says that it is .* wide"):
+        open_encoder("loudness", f"py:{file}:Loudness")
+
+
 # Batches
 
 

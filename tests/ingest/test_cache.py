@@ -93,6 +93,15 @@ def test_what_half_precision_cannot_hold_is_said_and_not_kept(tmp_path, bad, wor
     assert sorted(cache.get("e", keys, DIM)) == sorted(kept)
 
 
+def test_a_damaged_vector_is_computed_anew(tmp_path):
+    cache = VectorCache(tmp_path)
+    through(cache, ["a"])
+    cache._db.execute(
+        "UPDATE vectors SET vector = ?", (np.full(DIM, np.nan, np.float16).tobytes(),)
+    )
+    assert through(cache, ["a"]) == ["a"]
+
+
 def test_keys_tell_inputs_apart():
     picture = np.arange(24, dtype=np.uint8)
     keys = [

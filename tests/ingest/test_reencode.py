@@ -441,6 +441,32 @@ def test_a_new_synopsis_does_not_pay_for_the_cues_again(tmp_path, films):
 
 
 def test_nothing_named(tmp_path, films):
-    for config in (of(), of(text="none")):
-        with pytest.raises(EncoderError, match="no encoder was named"):
-            reencode(tmp_path / "c", config)
+    with pytest.raises(EncoderError, match="no encoder was named"):
+        reencode(tmp_path / "c", of())
+    with pytest.raises(EncoderError, match="text cannot be taken out of a catalog"):
+        reencode(tmp_path / "c", of(text="none"))
+
+
+def test_a_copy_of_a_film_gets_what_its_title_lacks(tmp_path, films):
+    shutil.copytree(films, tmp_path / "copy", copy_function=shutil.copy2)
+    config = replace(FAST, encoders=replace(FAST.encoders, others={"length": "length"}))
+    assert ingest(tmp_path / "copy", tmp_path / "c", config).summary() == "2 updated"
+    assert "length" in Catalog.open(tmp_path / "c").encoders()
+    assert Catalog.open(tmp_path / "c").title("a").path == str(films / "a.mp4")
+
+
+def test_an_encoder_that_fails_on_every_title_replaces_nothing(tmp_path, films, monkeypatch):
+    def encode(self, shots):
+        raise ValueError("broken")
+
+    monkeypatch.setattr(OtherVideo, "encode", encode)
+    before = content(tmp_path / "c")
+    with pytest.raises(CatalogError, match="2 titles could not be encoded anew"):
+        reencode(tmp_path / "c", of(video="other-video"), allow_missing=True)
+    assert content(tmp_path / "c") == before
+
+
+@pytest.mark.parametrize("price", [-1.0, float("nan")])
+def test_what_is_no_price(tmp_path, films, price):
+    with pytest.raises(EncoderError, match="is no price"):
+        reencode(tmp_path / "c", of(text="paid"), max_price=price)

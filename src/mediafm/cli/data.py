@@ -19,6 +19,7 @@ from mediafm.cli.encoding import (
     choose,
 )
 from mediafm.cli.output import CATALOG, CatalogOption, JsonOption, print_json, reporter, say
+from mediafm.errors import EncoderError
 from mediafm.ingest import IngestConfig, IngestReport
 from mediafm.timeline import US
 
@@ -82,6 +83,8 @@ def ingest(
     from mediafm.ingest import ingest as run
     from mediafm.shots import ShotConfig
 
+    if transcribe and not recogniser:
+        raise EncoderError("no recogniser was named", do="leave --recogniser out, or name one")
     config = IngestConfig(
         encoders=choose(encoders, video, audio, text, others),
         shots=ShotConfig(detector, round(min_shot * US), round(max_shot * US)),

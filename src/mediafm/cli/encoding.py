@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from mediafm.cli.output import (
 from mediafm.encoders import EncoderChoice
 from mediafm.errors import EncoderError
 
+_MODALITY = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _PANEL = "Encoders (left out: those of the catalog, or the embedded ones)"
 
 SetOption = Annotated[
@@ -75,8 +77,15 @@ def choose(
             raise EncoderError(
                 f"--with {one} names no modality", do="write --with audience=csv:signals.csv"
             )
-        if modality in ("video", "audio", "text", "metadata"):
+        if modality in ("video", "audio", "text"):
             raise EncoderError(f"--with {one}: {modality} has an option of its own")
+        if modality == "metadata" or not _MODALITY.fullmatch(modality):
+            raise EncoderError(
+                f"--with {one}: '{modality}' is no name for a modality",
+                do="take a word of small letters, digits, - and _",
+            )
+        if modality in further:
+            raise EncoderError(f"--with {modality}= was said twice")
         further[modality] = name
     return replace(
         base,

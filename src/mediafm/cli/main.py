@@ -11,6 +11,8 @@ import typer
 from mediafm.cli import data, demo, encoding, look, train
 from mediafm.errors import MediaFMError, describe_os_error
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="mediafm",
     help="Contextual embeddings for every shot of a catalog of films.",
@@ -55,10 +57,13 @@ def main(arguments: list[str], *, debug: bool = False) -> int:
         The exit status: 0 done, 1 failed, 2 not understood, 130 interrupted.
     """
     try:
-        return int(app(arguments, prog_name="mediafm", standalone_mode=False) or 0)
+        status = int(app(arguments, prog_name="mediafm", standalone_mode=False) or 0)
+        if status == _INTERRUPTED:  # newer versions of Typer return it
+            raise KeyboardInterrupt
+        return status
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted; what was done is kept, run the same again to go on", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
     except MediaFMError as error:
         if debug:
             raise

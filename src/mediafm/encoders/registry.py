@@ -183,6 +183,8 @@ class _Class:
                 where=str(spec),
                 do="see mediafm.encoders.base for what an encoder is",
             )
+        if type(info.dim) is not int or info.dim < 1:
+            raise EncoderError(f"says that it is {info.dim!r} wide", where=str(spec))
         if info.modality != modality:
             raise EncoderError(f"encodes {info.modality}, not {modality}", where=str(spec))
         self.queries = hasattr(make, "encode_queries")

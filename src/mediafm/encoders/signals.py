@@ -49,6 +49,8 @@ def open_signals(spec: Spec, modality: str) -> EncoderSource:
     """
     spec.check_options(("columns",))
     path = Path(spec.name).expanduser().absolute()
+    if path.exists() and not path.is_file():
+        raise EncoderError("is no file", where=path, do="name a CSV or Parquet file")
     wanted = sorted(filter(None, spec.options.get("columns", "").split(",")))
     try:
         rows = _sorted(_Parquet(path) if _is_parquet(path) else _CSV(path), wanted)

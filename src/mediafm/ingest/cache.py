@@ -155,8 +155,9 @@ class VectorCache:
                     f"SELECT key, vector, used FROM vectors WHERE {where}", (encoder, *part)
                 ).fetchall()
                 for key, raw, _ in rows:
-                    if len(raw) == 2 * dim:
-                        found[key] = np.frombuffer(raw, np.float16)
+                    half_D = np.frombuffer(raw, np.float16) if len(raw) == 2 * dim else None
+                    if half_D is not None and np.isfinite(half_D).all():  # else computed anew
+                        found[key] = half_D
                 if any(used != today for _, _, used in rows):
                     self._db.execute(
                         f"UPDATE vectors SET used = ? WHERE {where}", (today, encoder, *part)

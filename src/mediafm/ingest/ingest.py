@@ -161,7 +161,7 @@ class _Ingest:
                     where=candidate.item.path,
                     do='give one of them another "id" in a .json sidecar',
                 )
-            return _outcome(candidate, held, "unchanged")
+            return self._plan_whole(candidate, held, "unchanged")
         if held.settings != self.settings:
             return partial(self._decode, candidate)
         known = Content.parse(held.content)
@@ -174,12 +174,18 @@ class _Ingest:
             held = self.catalog.touch(
                 replace(held, path=candidate.path, size=candidate.size, mtime_ns=candidate.mtime_ns)
             )
-        sources = self.run.sources(held.title_id)
+        return self._plan_whole(candidate, held, "unchanged" if same_place else "moved")
+
+    def _plan_whole(
+        self, candidate: Candidate, held: TitleRecord, status: Status
+    ) -> Outcome | Work:
+        """For a title whose media and sidecars are known: what it may lack."""
+        known, sources = Content.parse(held.content), self.run.sources(held.title_id)
         if any(known.sources.get(m, "") != sources.get(m, "") for m in self.run.others):
             return partial(self._refresh, candidate, held, sources)
         if any(held.ingest_id not in ingests for ingests in self._encoded.values()):
             return partial(self._fill, candidate, held)
-        return _outcome(candidate, held, "unchanged" if same_place else "moved")
+        return _outcome(candidate, held, status)
 
     def _is_silent(self, held: TitleRecord, known: Content) -> bool:
         """Whether a title without text was not listened to yet as it is wanted now."""

@@ -84,10 +84,17 @@ def reencode(
     """
     if not isinstance(catalog, Catalog):
         catalog = Catalog.open(catalog)
+    held = catalog.encoders()
+    for modality, name in config.encoders.names.items():
+        if name == "none" and modality in held:
+            raise EncoderError(
+                f"{modality} cannot be taken out of a catalog",
+                where=catalog.uri,
+                do="leave it as it is, or ingest into a new catalog without it",
+            )
     run = Run(catalog, config, progress or Silent(), only_named=True)
     if not run.records:
         raise EncoderError("no encoder was named", do="say which: --text use-multilingual")
-    held = catalog.encoders()
     other = {
         modality: record
         for modality, record in run.records.items()
@@ -133,6 +140,9 @@ def _complete(
             time.sleep(_PAUSE)
             continue
         try:
+            if report.failed and not report.done and not _any_done(run):
+                # Every single title: the encoder is at fault, and nothing is gained by a switch.
+                allow_missing = False
             if switched:
                 report.missing = run.catalog.switch_encoders(switched, allow_missing=allow_missing)
             return
@@ -148,6 +158,10 @@ def _complete(
                 do="mend them and run the same again, which does only those, or go without their "
                 "vectors (--allow-missing)",
             ) from None
+
+
+def _any_done(run: Run) -> bool:
+    return any(run.encoded(modality) for modality in run.records)
 
 
 def _lacking(run: Run, report: ReencodeReport) -> list[TitleRecord]:
@@ -256,6 +270,8 @@ def _estimate(run: Run) -> Estimate | None:
 
 
 def _check_price(estimate: Estimate | None, most: float | None, progress: Progress) -> None:
+    if most is not None and not most >= 0:
+        raise EncoderError(f"--max-price {most} is no price", do="say dollars, 0 or more")
     if estimate is None or not estimate.texts:
         return
     progress.say(f"text to encode: {estimate}")
@@ -269,7 +285,11 @@ def _check_price(estimate: Estimate | None, most: float | None, progress: Progre
     limit = UNASKED if most is None else most
     if estimate.dollars > limit:
         raise EncoderError(
-            f"encoding the text of this catalog would cost about ${estimate.dollars:.2f}, more "
-            f"than ${limit:.2f}",
+            f"encoding the text of this catalog would cost about {_dollars(estimate.dollars)}, "
+            f"more than {_dollars(limit)}",
             do="allow it with --max-price",
         )
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:.2f}" if amount >= 1 or not amount else f"${amount:.4g}"

@@ -106,6 +106,7 @@ def decode(run: Run, candidate: Candidate, twin: TitleRecord | None) -> TitleRec
         content = replace(content, sources=run.sources(candidate.title_id))
         if run.transcriber and all(cue.machine_made for cue in cues):
             content = replace(content, recogniser=run.transcriber.fingerprint)
+            notes.append(_heard(cues))
         return writer.commit(candidate.describe(record, content, notes))
 
 
@@ -133,6 +134,7 @@ def update(run: Run, candidate: Candidate, held: TitleRecord) -> TitleRecord | N
     recogniser = known.recogniser if all(cue.machine_made for cue in cues) else ""
     if not cues and run.transcriber and recogniser != run.transcriber.fingerprint:
         cues, recogniser = transcribe(run, candidate.item.path), run.transcriber.fingerprint
+        notes.append(_heard(cues))
     cues = sorted(cues, key=lambda cue: cue.span)
     # What does not hang on what changed is copied, whether the run has its encoder or not.
     sources = {**known.sources, **run.sources(held.title_id)}
@@ -327,6 +329,12 @@ def transcribe(run: Run, path: Path) -> list[Cue]:
 
             # Which language is spoken is heard: what a stream says of itself is often wrong.
             return list(run.speech.transcribe(samples()))
+
+
+def _heard(cues: Sequence[Cue]) -> str:
+    if not cues:
+        return "no timed text, and no speech was heard"
+    return f"no timed text; {len(cues)} cues were heard ({cues[0].source})"
 
 
 def _as_ingested(run: Run, title: TitleRecord) -> IngestConfig:

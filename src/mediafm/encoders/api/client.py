@@ -189,7 +189,7 @@ class _Gate:
             if failure.asked is None:
                 wait = backoff * random.uniform(0.5, 1)
             else:
-                wait = failure.asked + random.uniform(0, patience.first)
+                wait = max(failure.asked, backoff / 2) + random.uniform(0, patience.first)
             waited = now - self._since
             over = waited + wait > patience.outage
             if not over:
