@@ -312,9 +312,17 @@ def test_a_closed_encoder_ends_its_pauses(server):
     assert time.monotonic() - start < 1
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C works even where the tests run in the background of a shell that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("when", ["pause", "answer"])
-def test_ctrl_c_interrupts_at_once(server, when):
+def test_ctrl_c_interrupts_at_once(server, when, ctrl_c):
     server.always = refusal(503) if when == "pause" else Reply(delay=0.9)
     patience = Patience(first=30, longest=30, read=30)
     encoder = make(server, patience=patience)
