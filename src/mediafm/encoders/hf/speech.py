@@ -18,9 +18,10 @@ from mediafm.encoders.hf.checkpoint import load_model, load_part
 
 LEAST_SECONDS = 0.1
 """Four frames; about the shortest speech sounds. Less is one click for the first layers."""
-BATCH_SECONDS = 80
-"""Sound in one batch. The first layers hold 512 channels at a fifth of the sampling rate, more than
-once: 1.3 GB beside the weights of the base models in float32, however many shots there are."""
+BATCH_SECONDS = {"cpu": 10, "cuda": 80}
+"""Seconds of sound in one batch, by device. The first layers hold 512 channels at a fifth of the
+sampling rate, more than once: up to 25 MB a second in float32, however many shots there are. Ten
+seconds fill a CPU; more only means more padding there (``benchmarks/encoders.py``)."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Speech:
             lambda device: load_model(cls, checkpoint, source.dtype).to(device), devices
         )
         config = self._replicas.models[0].config
+        self._kind = "cuda" if "cuda" in devices[0] else "cpu"
         self.sample_rate = int(self._extractor.sampling_rate)
         self._grid = Grid.of(config.conv_kernel, config.conv_stride)
         self._window = self._grid.fit(SPEECH_SECONDS * self.sample_rate)
@@ -123,7 +125,7 @@ class Speech:
 
     def _encode(self, windows: list[Samples]) -> Vectors:
         lengths = [len(window) for window in windows]
-        budget = BATCH_SECONDS * self.sample_rate
+        budget = BATCH_SECONDS[self._kind] * self.sample_rate
         batches = (by_length if self._masked else equal_lengths)(lengths, budget)
         found = self._replicas.map(self._run, ([windows[i] for i in batch] for batch in batches))
         x_PD = np.zeros((len(windows), self.info.dim), dtype=np.float32)
