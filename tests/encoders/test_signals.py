@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -219,8 +220,11 @@ def test_tables_without_anything(tmp_path, text, message):
 
 
 def test_files_that_are_none(tmp_path):
-    for path in (tmp_path / "absent.csv", tmp_path):
-        with pytest.raises(EncoderError, match="cannot be read"):
+    with pytest.raises(EncoderError, match="cannot be read"):
+        opened(tmp_path / "absent.csv")
+    os.mkfifo(tmp_path / "pipe")  # reading it would wait for ever
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(EncoderError, match="is no file"):
             opened(path)
     (tmp_path / "latin.csv").write_bytes(GOOD.replace("b,", "b\xe9,").encode("latin-1"))
     with pytest.raises(EncoderError, match="neither CSV in UTF-8 nor Parquet"):
