@@ -28,7 +28,3 @@ class Pace:
             seconds = shot.span.duration / US
             rows.append((np.log(seconds), np.log1p(letters / seconds)))
         return np.array(rows, dtype=np.float32).reshape(-1, 2), np.ones(len(rows), dtype=np.bool_)
-
-    def sources(self, title_id: str) -> str:
-        """It reads nothing beside the catalog, so nothing else can change."""
-        return ""

@@ -61,7 +61,7 @@ def test_embeddings_are_forgotten_in_every_version(catalog):
     embed(catalog, V2, ["t1", "t2"])
     before = Catalog.open(catalog.uri)
     kept = before.embeddings("v1", "t1")
-    assert catalog.forget_embeddings([t0, t1, "never-heard-of"]) == 2
+    assert catalog.forget_embeddings([t0, t1, "never-heard-of"], ["text"]) == 2
     for reader in (catalog, Catalog.open(catalog.uri)):
         assert reader.embedded_ingests("v1") == {t2, t3}
         assert reader.embedded_ingests("v2") == {t2}
@@ -73,14 +73,31 @@ def test_embeddings_are_forgotten_in_every_version(catalog):
         check_title(catalog, title.title_id)
 
 
+def test_a_version_that_does_not_read_what_changed_keeps_its_embeddings(catalog):
+    catalog.create_version(V1)
+    catalog.create_version(dataclasses.replace(V2, encoders={"video": "aaaa1111"}))
+    embed(catalog, V1)
+    embed(catalog, V2)
+    held = catalog.title("t1").ingest_id
+    assert catalog.forget_embeddings([held], ["text"]) == 1
+    assert held not in catalog.embedded_ingests("v1")  # it may read anything
+    assert held in catalog.embedded_ingests("v2")
+    assert catalog.forget_embeddings([held], ["text", "video"]) == 1
+    assert held not in catalog.embedded_ingests("v2")
+
+
 def test_forgetting_nothing_commits_nothing(catalog):
     held = catalog.titles()[0].ingest_id
-    assert catalog.forget_embeddings([held]) == 0  # no version
+    assert catalog.forget_embeddings([held], ["text"]) == 0  # no version
     catalog.create_version(V1)
-    assert catalog.forget_embeddings([held]) == 0  # no table of embeddings
+    assert catalog.forget_embeddings([held], ["text"]) == 0  # no table of embeddings
     embed(catalog, V1, ["t1"])
     at = commits(catalog, "embeddings/v1")
-    assert catalog.forget_embeddings([held]) == catalog.forget_embeddings(set()) == 0
+    assert (
+        catalog.forget_embeddings([held], ["text"])
+        == catalog.forget_embeddings(set(), ["text"])
+        == 0
+    )
     assert commits(catalog, "embeddings/v1") == at
 
 

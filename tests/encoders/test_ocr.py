@@ -83,7 +83,6 @@ def test_shots_without_text_are_absent(encoder):
     x_ND, present_N = encoder.encode_shots(view(None, None))
     assert (x_ND.any(), present_N.any()) == (False, False)
     assert encoder.encode_shots(view())[0].shape == (0, 26)
-    assert encoder.sources("a") == ""
 
 
 def test_by_name():

@@ -196,8 +196,8 @@ class VersionStore(CatalogReader):
             runs = pinned.runs if pinned else {}
         return {i for i, title in snapshot.ingests.items() if i in runs or not title.shots}
 
-    def forget_embeddings(self, ingest_ids: Collection[str]) -> int:
-        """Deletes the embeddings of some ingests from every version.
+    def forget_embeddings(self, ingest_ids: Collection[str], modalities: Collection[str]) -> int:
+        """Deletes the embeddings of some ingests from the versions that read some modalities.
 
         An embedding counts for its ingest. But a modality may be added to a title, or made anew,
         under the ingest id that it has; what a model that reads this modality says of the title
@@ -206,6 +206,8 @@ class VersionStore(CatalogReader):
 
         Args:
             ingest_ids: Whose embeddings; those that have none are left out.
+            modalities: What changed; a version whose model reads none of it keeps its embeddings.
+                One that does not say what it reads may read anything.
 
         Returns:
             How many of them had embeddings in some version; without any, nothing is written.
@@ -216,7 +218,12 @@ class VersionStore(CatalogReader):
         wanted = set(ingest_ids)
         forgotten: set[str] = set()
         with self._guard(), upkeep.commit_lock(self._store):
-            names = self._store.tables("embeddings") if wanted else []
+            self._snapshot().repin("versions")
+            names = [
+                f"embeddings/{version.name}"
+                for version in self._versions(self._snapshot())
+                if not version.encoders or not version.encoders.keys().isdisjoint(modalities)
+            ]
             for name, held in upkeep.held_ingests(self._store, self._cache, names).items():
                 if stale := held & wanted:
                     delete_ingests(self._store.table(name), stale)

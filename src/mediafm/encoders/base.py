@@ -173,10 +173,15 @@ class ShotEncoder(Protocol):
             ``x_ND`` and ``present_N``; rows of shots without the modality are not looked at.
         """
 
-    def sources(self, title_id: str) -> str:
-        """Digest of what it reads from elsewhere for a title (a table of signals).
 
-        When the digest changes, the title is encoded anew; empty where it reads nothing else.
+@runtime_checkable
+class ReadsElsewhere(Protocol):
+    """The source of a further modality that hangs on more than the catalog: a table of signals."""
+
+    def sources(self, title_id: str) -> str:
+        """Digest of what is read for a title; when it changes, the title is encoded anew.
+
+        Empty where nothing is read.
         """
 
 
@@ -211,6 +216,15 @@ class Estimate:
     tokens: int
     exact: bool
     dollars: float | None
+
+    def __add__(self, other: Estimate) -> Estimate:
+        known = self.dollars is not None and other.dollars is not None
+        return Estimate(
+            self.texts + other.texts,
+            self.tokens + other.tokens,
+            self.exact and other.exact,
+            (self.dollars or 0) + (other.dollars or 0) if known else None,
+        )
 
     def __str__(self) -> str:
         about = "" if self.exact else "about "

@@ -103,7 +103,3 @@ class ScreenText:
         if present_N.any():
             x_ND[present_N] = self._text.encode([text for text in texts if text])
         return x_ND, present_N
-
-    def sources(self, title_id: str) -> str:
-        """Nothing from elsewhere."""
-        return ""

@@ -188,6 +188,7 @@ class _Class:
         if info.modality != modality:
             raise EncoderError(f"encodes {info.modality}, not {modality}", where=str(spec))
         self.queries = hasattr(make, "encode_queries")
+        self._reader: Any = None
         options = {f"?{name}": value for name, value in spec.options.items()}
         self.info = replace(
             info,
@@ -195,6 +196,15 @@ class _Class:
             settings={**info.settings, **(settings or {}), **options},
             identity=info.identity or info.name,
         )
+
+    def sources(self, title_id: str) -> str:
+        """See :class:`~mediafm.encoders.base.ReadsElsewhere`: asked of a class that says it."""
+        if not hasattr(self._make, "sources"):
+            return ""
+        if self._reader is None:
+            self._reader = self.load(())
+        digest: str = self._reader.sources(title_id)
+        return digest
 
     def load(self, devices: Sequence[str]) -> Any:
         """See :class:`~mediafm.encoders.base.EncoderSource`; devices are not for it."""

@@ -15,14 +15,11 @@ from mediafm.errors import (
 )
 from mediafm.ingest.candidate import Candidate, Content, look
 from mediafm.ingest.config import IngestConfig, IngestReport, Outcome, Status
-from mediafm.ingest.run import Run, of_title
+from mediafm.ingest.run import COMPACT_EVERY, Run, of_title
 from mediafm.ingest.title import decode, fill, refresh, update
 from mediafm.media.sidecars import MediaItem, find_media
 from mediafm.progress import Progress, Silent
 from mediafm.timeline import US
-
-_COMPACT_EVERY = 100
-"""Titles after which small fragments are merged: each title is a commit, and all are read again."""
 
 Work = Callable[[], Outcome]
 
@@ -87,7 +84,7 @@ class _Ingest:
                 self.report.outcomes.append(outcome)
                 self._say(outcome)
                 task.advance()
-                if number % _COMPACT_EVERY == 0 and self.report.worked:
+                if number % COMPACT_EVERY == 0 and self.report.worked:
                     self.catalog.compact()
         if self.forgotten:
             self.progress.say(
@@ -209,19 +206,17 @@ class _Ingest:
         return _outcome(candidate, record, "updated", record.notes)
 
     def _refresh(self, candidate: Candidate, held: TitleRecord, sources: dict[str, str]) -> Outcome:
-        refresh(self.run, held, sources)
-        self._stale(held)
+        self._stale(held, refresh(self.run, held, sources))
         return _outcome(candidate, held, "updated")
 
-    def _stale(self, held: TitleRecord) -> None:
-        """A model that reads what was added saw zeros there."""
+    def _stale(self, held: TitleRecord, added: list[str]) -> None:
+        """A model that reads what was added saw zeros there, or what is of yesterday."""
         self.catalog.clear_failure(held.path)
-        self.forgotten += self.catalog.forget_embeddings([held.ingest_id])
+        self.forgotten += self.catalog.forget_embeddings([held.ingest_id], added)
 
     def _fill(self, candidate: Candidate, held: TitleRecord) -> Outcome:
-        lacked = fill(self.run, held)
-        if lacked:
-            self._stale(held)
+        if lacked := fill(self.run, held):
+            self._stale(held, lacked)
         return _outcome(candidate, held, "updated" if lacked else "unchanged")
 
     def _twin(self, candidate: Candidate) -> TitleRecord | None:

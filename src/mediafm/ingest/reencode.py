@@ -14,7 +14,7 @@ from mediafm.encoders import Estimate, PaidEncoder
 from mediafm.errors import CatalogError, EncoderError, MediaError
 from mediafm.ingest.cache import content_key
 from mediafm.ingest.config import IngestConfig
-from mediafm.ingest.run import Run, of_title
+from mediafm.ingest.run import COMPACT_EVERY, Run, of_title
 from mediafm.ingest.title import fill, fill_text, metadata_texts, title_texts
 from mediafm.progress import Progress, Silent
 
@@ -24,12 +24,8 @@ UNASKED = 10.0
 _PAUSE = 1.0
 """Seconds until titles that another process holds are tried again."""
 
-
 _CLAIMS = 64
 """Titles claimed together: each is an open file, of which a process may have 256."""
-
-_COMPACT_EVERY = 100
-"""Titles after which small fragments are merged: each title is a commit, and all are read again."""
 
 
 @dataclass
@@ -118,7 +114,7 @@ def reencode(
     if not other:
         report.missing = sorted(report.failed)
         done = [title.ingest_id for title in catalog.titles() if title.title_id in report.done]
-        catalog.forget_embeddings(done)
+        catalog.forget_embeddings(done, changed)
     report.encoders = {modality: run.records[modality].name for modality in changed}
     catalog.refresh()
     catalog.collect_orphans()
@@ -140,11 +136,12 @@ def _complete(
             time.sleep(_PAUSE)
             continue
         try:
-            if report.failed and not report.done and not _any_done(run):
-                # Every single title: the encoder is at fault, and nothing is gained by a switch.
-                allow_missing = False
             if switched:
-                report.missing = run.catalog.switch_encoders(switched, allow_missing=allow_missing)
+                # Where every single title failed, the encoder is at fault: nothing to go on with.
+                some = all(run.encoded(modality) for modality in run.records)
+                report.missing = run.catalog.switch_encoders(
+                    switched, allow_missing=allow_missing and some
+                )
             return
         except CatalogError:
             if _lacking(run, report):
@@ -158,10 +155,6 @@ def _complete(
                 do="mend them and run the same again, which does only those, or go without their "
                 "vectors (--allow-missing)",
             ) from None
-
-
-def _any_done(run: Run) -> bool:
-    return any(run.encoded(modality) for modality in run.records)
 
 
 def _lacking(run: Run, report: ReencodeReport) -> list[TitleRecord]:
@@ -187,7 +180,7 @@ def _fill(run: Run, report: ReencodeReport) -> None:
                 task.note(title.title_id)
                 _claimed(run, [title], report, lambda found: fill(run, found[0], media))
                 task.advance()
-                if number % _COMPACT_EVERY == 0:
+                if number % COMPACT_EVERY == 0:
                     run.catalog.compact()
     if "text" in run.records:
         done = run.encoded("text")
@@ -258,13 +251,8 @@ def _estimate(run: Run) -> Estimate | None:
         texts = sorted({*words, *metadata_texts(title).values()} - {""})
         keys = [content_key(text) for text in texts]
         known = run.cache.get(info.fingerprint, keys, info.dim)
-        part = encoder.estimate([t for t, key in zip(texts, keys, strict=True) if key not in known])
-        priced = part.dollars is not None and total.dollars is not None
-        total = Estimate(
-            total.texts + part.texts,
-            total.tokens + part.tokens,
-            total.exact and part.exact,
-            (total.dollars or 0) + (part.dollars or 0) if priced else None,
+        total += encoder.estimate(
+            [t for t, key in zip(texts, keys, strict=True) if key not in known]
         )
     return total
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mediafm.catalog import Catalog
 from mediafm.encoders import EncoderChoice, Encoders, TitleView
+from mediafm.encoders.base import ReadsElsewhere
 from mediafm.encoders.devices import resolve_devices
 from mediafm.errors import (
     CatalogError,
@@ -23,6 +24,9 @@ from mediafm.ingest.config import IngestConfig, encoder_records
 from mediafm.progress import Progress
 
 LOG = logging.getLogger(__name__)
+
+COMPACT_EVERY = 100
+"""Titles after which small fragments are merged: each title is a commit, and all are read again."""
 
 THREE = ("video", "audio", "text")
 
@@ -83,11 +87,12 @@ class Run:
     ):
         self.catalog, self.config, self.progress = catalog, config, progress
         held = {m: record.name for m, record in catalog.encoders().items()}
-        choice = config.encoders
+        choice = config.encoders.over(held)
         if only_named:
-            video, audio, text = (choice.names[modality] or "none" for modality in THREE)
-            choice = EncoderChoice(video, audio, text, choice.others)
-        self.opened = choice.over(held if not only_named else {}).open()
+            named = config.encoders.names
+            video, audio, text = (named[modality] or "none" for modality in THREE)
+            choice = EncoderChoice(video, audio, text, config.encoders.others)
+        self.opened = choice.open()
         self.records = encoder_records(self.opened.infos)
         self._loaded: dict[str, Any] = {}
 
@@ -143,12 +148,11 @@ class Run:
 
     def sources(self, title_id: str) -> dict[str, str]:
         """Digests of what further modalities read from elsewhere for a title."""
-        found = {}
-        for modality in self.others:
-            source: Any = self.opened.sources[modality]
-            if not hasattr(source, "sources") and source.info.name.startswith("py:"):
-                source = self.encoder(modality)  # a class of the user's own: loading costs nothing
-            found[modality] = source.sources(title_id) if hasattr(source, "sources") else ""
+        found = {
+            modality: source.sources(title_id)
+            for modality in self.others
+            if isinstance(source := self.opened.sources[modality], ReadsElsewhere)
+        }
         return {modality: digest for modality, digest in found.items() if digest}
 
     def view(self, title_id: str) -> TitleView:

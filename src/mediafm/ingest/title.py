@@ -27,8 +27,10 @@ from mediafm.media.subtitles import read_cues
 from mediafm.shots import make_detector
 from mediafm.timeline import US, Cue
 
-_OF_A_SIDECAR = re.compile(r"[^:]+\.[A-Za-z0-9]+: |cue times count from |all cues lie after ")
-"""How notes begin that speak of sidecars, not of the media file."""
+_OF_A_SIDECAR = re.compile(
+    r"[^:]+\.[A-Za-z0-9]+: |cue times count from |all cues lie after |no timed text"
+)
+"""How notes begin that speak of sidecars and cues, not of the media file."""
 
 
 def options(
@@ -134,6 +136,7 @@ def update(run: Run, candidate: Candidate, held: TitleRecord) -> TitleRecord | N
     recogniser = known.recogniser if all(cue.machine_made for cue in cues) else ""
     if not cues and run.transcriber and recogniser != run.transcriber.fingerprint:
         cues, recogniser = transcribe(run, candidate.item.path), run.transcriber.fingerprint
+    if recogniser:
         notes.append(_heard(cues))
     cues = sorted(cues, key=lambda cue: cue.span)
     # What does not hang on what changed is copied, whether the run has its encoder or not.
