@@ -19,16 +19,6 @@ class Notes(list):
     __call__ = list.append
 
 
-def plain_environment(monkeypatch):
-    """No keys, proxies and tokenizers of the machine that the tests run on."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "TIKTOKEN_CACHE_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setenv("DATA_GYM_CACHE_DIR", "/nonexistent")
-
-
 def make(server, *, patience=QUICK, limits=None, key="", dim=8, notify=None, most=100_000, price=1):
     """An encoder of the server's; ``most`` tokens a request."""
     endpoint = Endpoint(server.url, "m", key=Secret(key))

@@ -1,5 +1,6 @@
-"""Makes `tiny` and `hub_kit` importable here, and checkpoints that no test changes."""
+"""Makes `tiny` and the kits importable here; checkpoints, caches and servers that tests share."""
 
+import functools
 import sys
 from pathlib import Path
 
@@ -46,3 +47,54 @@ def nowhere(monkeypatch):
     from hub_kit import reach
 
     reach(monkeypatch, "http://127.0.0.1:9")
+
+
+@pytest.fixture(scope="module")
+def module_cache(tmp_path_factory):
+    """An empty cache of digests, one for all tests of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDIAFM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(request, module_cache, tmp_path_factory):
+    """Makes the checkpoint of a name in the kit that the module imports as `kit`, once."""
+
+    @functools.cache
+    def make(name):
+        return request.module.kit.MAKERS[name](tmp_path_factory.mktemp("checkpoints") / name)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def load(request, folder):
+    """Loads the encoder of such a checkpoint, once for the same options and devices."""
+
+    @functools.cache
+    def one(name, options="", devices=("cpu",)):
+        return request.module.kit.opened(folder(name), options).load(devices)
+
+    return one
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """No keys, proxies and tokenizers of the machine that the tests run on."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "TIKTOKEN_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("DATA_GYM_CACHE_DIR", "/nonexistent")
+
+
+@pytest.fixture
+def server():
+    """A server of embeddings on this machine."""
+    from embedding_server import EmbeddingServer
+
+    server = EmbeddingServer()
+    yield server
+    server.stop()

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
 
-from api_kit import QUICK, TEXTS, Notes, expected, make, plain_environment
+from api_kit import QUICK, TEXTS, Notes, expected, make
 from embedding_server import EmbeddingServer, Reply, changed, refusal
 
 from mediafm.encoders.api.client import Client, Endpoint, Limits, Patience
@@ -21,17 +21,7 @@ from mediafm.encoders.api.tokens import Tokens
 from mediafm.encoders.base import EncoderInfo, PaidEncoder, QueryEncoder
 from mediafm.errors import EncoderError, TitleDataError
 
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    plain_environment(monkeypatch)
-
-
-@pytest.fixture
-def server():
-    server = EmbeddingServer()
-    yield server
-    server.stop()
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 # What a good server gives

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
 
-from api_kit import KEY, QUICK, TEXTS, Notes, expected, make, plain_environment
-from embedding_server import EmbeddingServer, Reply, changed, refusal
+from api_kit import KEY, QUICK, TEXTS, Notes, expected, make
+from embedding_server import Reply, changed, refusal
 
 from mediafm.encoders.api.answers import (
     DamagedAnswerError,
@@ -28,17 +28,7 @@ from mediafm.encoders.api.text import ApiText
 from mediafm.encoders.base import EncoderInfo
 from mediafm.errors import EncoderError
 
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    plain_environment(monkeypatch)
-
-
-@pytest.fixture
-def server():
-    server = EmbeddingServer()
-    yield server
-    server.stop()
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 # Reading

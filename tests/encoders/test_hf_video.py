@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import warnings
 
@@ -414,7 +415,7 @@ def test_a_siglip_without_its_head_is_refused(tmp_path):
 
 
 def test_without_transformers_the_extra_is_named(folders, monkeypatch):
-    find = hf_video.require_transformers.__globals__["importlib"].util.find_spec
+    find = importlib.util.find_spec
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name, *a: None if name == "transformers" else find(name)
     )

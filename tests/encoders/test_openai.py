@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
 
-from api_kit import KEY, TEXTS, Notes, expected, make, plain_environment
+from api_kit import KEY, TEXTS, Notes, expected, make
 from embedding_server import EmbeddingServer, Reply, refusal
 
 from mediafm.encoders.api import tokens
@@ -28,17 +28,7 @@ from mediafm.encoders.api.tokens import Tokens, cut_bytes, local_tokenizer
 from mediafm.encoders.spec import parse_spec
 from mediafm.errors import EncoderError, MissingExtraError
 
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    plain_environment(monkeypatch)
-
-
-@pytest.fixture
-def server():
-    server = EmbeddingServer()
-    yield server
-    server.stop()
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 # The key

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
 from mediafm.catalog import Catalog
-from mediafm.encoders import AUDIO, TEXT, VIDEO, EncoderChoice, EncoderInfo
+from mediafm.encoders import AUDIO, TEXT, VIDEO, EncoderChoice, EncoderInfo, Estimate
 from mediafm.encoders.base import per_shot
-from mediafm.ingest import IngestConfig
+from mediafm.errors import EncoderError
+from mediafm.ingest import IngestConfig, ingest
 from mediafm.shots import ShotConfig
 from mediafm.timeline import US
+
+SRT = "1\n00:00:00,100 --> 00:00:00,700\n{}\n"
+"""A subtitle of one cue, without its text."""
 
 
 class FakeVideo:
@@ -62,6 +67,52 @@ class OtherText(FakeText):
         return np.pad(super().encode(texts), ((0, 0), (0, 1)), constant_values=0.5)
 
 
+class OtherVideo(FakeVideo):
+    info = EncoderInfo("video", "other-video", 5, {"weights": "w"})
+
+
+class OtherClips:
+    """Loudness and length of a shot's sound."""
+
+    info = EncoderInfo("audio", "clips", 2, {"weights": "c"})
+    sample_rate, least = 8000, 400
+
+    def encode_clips(self, clips):
+        return np.array([[np.abs(clip).max(), len(clip) / 1000] for clip in clips])
+
+
+class Paid(FakeText):
+    """A service; it remembers what it was paid for."""
+
+    info = EncoderInfo("text", "paid", 3, {"weights": "p"})
+    seen: list = []  # noqa: RUF012
+    fail_at = None
+
+    def estimate(self, texts):
+        return Estimate(len(texts), sum(map(len, texts)), False, 0.5 * len(texts))
+
+    def encode_batches(self, texts):
+        for place, text in enumerate(texts):
+            if len(self.seen) == self.fail_at:
+                raise EncoderError("the service is gone")
+            self.seen.append(text)
+            yield [place], self.encode([text])
+
+
+class Lengths:
+    """A further modality: how long a shot is."""
+
+    info = EncoderInfo("length", "length", 2, {"weights": "l"})
+
+    def encode_shots(self, title):
+        x_ND = np.array([[s.span.duration / 1e6, len(title.cues)] for s in title.shots])
+        assert len(title.keyframes()) == len(title.shots)
+        return x_ND, np.array([s.index != 1 for s in title.shots])
+
+    def sources(self, title_id):
+        return ""
+
+
 def register():
     """Makes the fakes known by name; the tests undo it with monkeypatch, processes need not."""
     VIDEO["fake"], AUDIO["fake"], TEXT["fake"] = (
@@ -75,6 +126,11 @@ FAST = IngestConfig(
     shots=ShotConfig(detector="content"),
     cache=False,
 )
+
+
+def of(**encoders) -> IngestConfig:
+    """The fast settings with these encoders only."""
+    return replace(FAST, encoders=EncoderChoice(**encoders))
 
 
 def content(uri) -> dict:
@@ -97,3 +153,9 @@ def content(uri) -> dict:
             record, catalog.shots(key), catalog.cues(key), catalog.keyframes(key), vectors
         )  # fmt: skip
     return found
+
+
+def undisturbed(tmp_path, films, config) -> dict:
+    """What a catalog holds that was made with these settings from the start."""
+    ingest(films, tmp_path / "undisturbed", config)
+    return content(tmp_path / "undisturbed")

@@ -1,4 +1,4 @@
-"""Real media files, made with PyAV: small, and with everything about them known."""
+"""Real media files, made with PyAV: small, with everything about them known; and reading them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 from av.stream import Disposition
 from PIL import Image
 
+from mediafm.media.chunks import AudioChunk, ReadOptions, VideoChunk
+from mediafm.media.reader import Reader
+
 TICKS = 90_000
 """Ticks per second of the videos, unless told otherwise."""
+VP = {"deadline": "realtime", "cpu-used": "8"}
+"""Options that make libvpx quick."""
 
 
 def picture(seed: int, width: int = 96, height: int = 64) -> np.ndarray:
@@ -184,3 +190,42 @@ def film(path: Path, lengths: Sequence[int] = (20, 30, 25), *, seed: int = 0, so
         noise = np.random.default_rng(seed).standard_normal(16_000 * len(frames) // 25)
         parts.append(Sound((noise / 10).astype(np.float32), rate=16_000))
     return write(path, *parts)
+
+
+def read(path, **options):
+    """All that a pass gives, with the invariants of every pass checked."""
+    with Reader(path, ReadOptions(**options)) as reader:
+        times, thumbnails, stills, sound, cues = [], [], [], [], []
+        for chunk in reader:
+            if isinstance(chunk, VideoChunk):
+                assert len(chunk.times_T) == len(chunk.thumbnails_THWC) > 0
+                times += chunk.times_T.tolist()
+                thumbnails += list(chunk.thumbnails_THWC)
+                stills += chunk.stills
+                assert all(still.time in times for still in chunk.stills)
+            elif isinstance(chunk, AudioChunk):
+                assert chunk.samples_S.dtype == np.float32
+                sound.append(chunk.samples_S)
+            else:
+                cues.append(chunk)
+    assert all(a < b for a, b in itertools.pairwise(times))
+    assert reader.end > times[-1]
+    moments = [still.time for still in stills]
+    assert moments == sorted(set(moments))
+    return SimpleNamespace(
+        times=times,
+        thumbnails=np.stack(thumbnails),
+        stills=stills,
+        sound=np.concatenate(sound) if sound else None,
+        cues=cues,
+        info=reader.info,
+        end=reader.end,
+    )
+
+
+def onsets(samples_S, rate=16_000):
+    """When beeps begin, seconds."""
+    loud = np.flatnonzero(np.abs(samples_S) > 0.2)
+    return [] if not len(loud) else [loud[0] / rate] + [
+        b / rate for a, b in itertools.pairwise(loud) if b - a > rate / 10
+    ]  # fmt: skip

@@ -151,8 +151,8 @@ def measure(encoder: Any, modality: str) -> str:
         modality: ``video``, ``audio`` or ``text``.
 
     Returns:
-        ``74 pictures/s``, ``37 times real time``, ``72 texts/s``; empty for services that are
-        paid for.
+        ``N pictures/s``, ``N times real time``, ``N texts/s``; empty for services that are paid
+        for.
     """
     if isinstance(encoder, PaidEncoder):
         return ""

@@ -3,7 +3,7 @@
 RapidOCR reads the keyframe of every shot, and the text encoder that the rest of the name says turns
 what it read into a vector. Keyframes are small, 180 pixels high: titles, signs and captions that
 are at least 6 of these pixels high can be read, street names far away cannot. Enlarging them first
-reads less, not more: the reader enlarges by itself. About half a second a shot on two cores.
+reads less, not more: the reader enlarges by itself.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from mediafm.encoders.spec import Spec
 from mediafm.errors import MissingExtraError
 
 _LEAST_SCORE = 0.8
-"""Grass and folds of cloth are read as single letters, or as words of a score below .75 (98 stills
-of three films); titles and credits have .94 or more."""
+"""Grass and folds of cloth are read as single letters, or as words of lower scores; titles and
+credits score higher."""
 
 
 def open_ocr(spec: Spec, modality: str) -> EncoderSource:

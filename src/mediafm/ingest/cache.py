@@ -28,7 +28,7 @@ Compute = Callable[[list[int]], Iterable[tuple[list[int], Vectors]]]
 """Places of inputs to places and their vectors, in as many parts as come out one by one."""
 
 LIMIT = 8 << 30
-"""Bytes: five million vectors of width 768 at 1,700 bytes each, the shots of some 1,500 films."""
+"""Bytes: some five million vectors of width 768."""
 
 _TABLE = (
     "PRAGMA page_size=8192",  # five vectors of width 768; of the usual 4096 a fifth is lost

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from mediafm.encoders.base import EncoderInfo, Samples, Vectors
-from mediafm.encoders.devices import torch_dtype
-from mediafm.encoders.hf.checkpoint import CONFIG, Checkpoint, require_transformers
-from mediafm.encoders.hf.hub import find_checkpoint
+from mediafm.encoders.hf.checkpoint import CONFIG, Checkpoint
+from mediafm.encoders.hf.hub import open_checkpoint
 from mediafm.encoders.spec import Spec
 from mediafm.errors import EncoderError
 
@@ -49,11 +48,7 @@ def open_audio(spec: Spec, modality: str) -> HFSound:
         EncoderError: It is not there, of another family, or the option is wrong.
         MissingExtraError: transformers is not installed.
     """
-    spec.check_options(("dtype",))
-    dtype = spec.options.get("dtype", "float32")
-    torch_dtype(dtype)
-    require_transformers(spec)
-    checkpoint = find_checkpoint(spec, families=FAMILIES, purpose="sound")
+    checkpoint, dtype = open_checkpoint(spec, families=FAMILIES, purpose="sound")
     dim, settings = _settings(checkpoint)
     settings |= {
         "weights": checkpoint.digest,

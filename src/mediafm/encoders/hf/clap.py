@@ -17,7 +17,8 @@ from mediafm.encoders.hf.checkpoint import load_model, load_part, load_tokenizer
 LEAST_SECONDS = 0.5
 """CLAP repeats short sounds up to 10 s; what is shorter would become a rattle of its own."""
 BATCH = 16
-"""Windows in one batch, each of 4096 patches in the first layers: 0.6 GB beside the weights."""
+"""Windows in one batch, each of 4096 patches in the first layers: 0.6 GB beside the weights
+(``benchmarks/results/encoders.txt``)."""
 QUERY_BATCH = 32
 
 

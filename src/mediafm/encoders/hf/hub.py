@@ -7,6 +7,7 @@ in the hub's cache without a network afterwards.
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mediafm.encoders.devices import torch_dtype
 from mediafm.encoders.hf.checkpoint import (
     CONFIG,
     Checkpoint,
@@ -27,7 +29,7 @@ from mediafm.encoders.hf.checkpoint import (
     require_transformers,
 )
 from mediafm.encoders.spec import Spec
-from mediafm.errors import EncoderError, MediaFMError, describe_os_error
+from mediafm.errors import EncoderError, MediaFMError, MissingExtraError, describe_os_error
 
 __all__ = [
     "Checkpoint",
@@ -37,6 +39,7 @@ __all__ = [
     "load_part",
     "load_tokenizer",
     "loading",
+    "open_checkpoint",
     "quiet",
     "require_transformers",
     "weights_present",
@@ -52,6 +55,39 @@ _WEIGHTS = (
 )
 _LAYER = re.compile(r"(\d+_\w+)?")
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def open_checkpoint(
+    spec: Spec,
+    *,
+    families: Mapping[str, str] | Collection[str],
+    purpose: str,
+    options: Collection[str] = ("dtype",),
+    needs: str = "",
+) -> tuple[Checkpoint, str]:
+    """Checks what was asked for, then finds the checkpoint: how every encoder from here begins.
+
+    Args:
+        spec: ``hf:NAME`` or ``hf:FOLDER`` with its options.
+        families: See :func:`find_checkpoint`.
+        purpose: See :func:`find_checkpoint`.
+        options: What there is to choose, the precision (``dtype``) among it.
+        needs: A package of the extra that is needed beside transformers.
+
+    Returns:
+        The checkpoint, and the precision, ``float32`` if none was asked for.
+
+    Raises:
+        EncoderError: An option is wrong, or see :func:`find_checkpoint`.
+        MissingExtraError: A package is not installed.
+    """
+    spec.check_options(options)
+    dtype = spec.options.get("dtype", "float32")
+    torch_dtype(dtype)
+    require_transformers(spec)
+    if needs and importlib.util.find_spec(needs.replace("-", "_")) is None:
+        raise MissingExtraError(needs, extra="hf", purpose=f"the encoder {spec.name}")
+    return find_checkpoint(spec, families=families, purpose=purpose), dtype
 
 
 def find_checkpoint(

@@ -20,8 +20,8 @@ LEAST_SECONDS = 0.1
 """Four frames; about the shortest speech sounds. Less is one click for the first layers."""
 BATCH_SECONDS = {"cpu": 10, "cuda": 80}
 """Seconds of sound in one batch, by device. The first layers hold 512 channels at a fifth of the
-sampling rate, more than once: up to 25 MB a second in float32, however many shots there are. Ten
-seconds fill a CPU; more only means more padding there (``benchmarks/encoders.py``)."""
+sampling rate, more than once, however many shots there are. Ten seconds fill a CPU; more only means
+more padding there (``benchmarks/encoders.py``)."""
 
 
 @dataclass(frozen=True)

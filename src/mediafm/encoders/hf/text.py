@@ -6,7 +6,6 @@ states (the last token's where it was made to continue texts).
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import re
@@ -27,11 +26,10 @@ from mediafm.encoders.hf.checkpoint import (
     load_model,
     load_tokenizer,
     loading,
-    require_transformers,
 )
-from mediafm.encoders.hf.hub import find_checkpoint
+from mediafm.encoders.hf.hub import open_checkpoint
 from mediafm.encoders.spec import Spec
-from mediafm.errors import EncoderError, MissingExtraError, TitleDataError
+from mediafm.errors import EncoderError, TitleDataError
 
 FAMILIES = {
     "albert": "ALBERT",
@@ -59,7 +57,7 @@ FAMILIES = {
 
 TOKENS_CPU, TOKENS = 1024, 32_768
 """Padded tokens in one batch, on the CPU and elsewhere; bounds the memory. A CPU is fastest while a
-batch fits its cache (MiniLM, one thread: 53 texts/s at 1024, 30 at 8192)."""
+batch fits its cache."""
 
 _LOG = logging.getLogger("mediafm")
 _MODULES, _LIBRARY_CONFIG = "modules.json", "config_sentence_transformers.json"
@@ -129,15 +127,13 @@ def open_text(spec: Spec, modality: str) -> HFText:
         EncoderError: It is not there, of another family, or an option is wrong.
         MissingExtraError: sentence-transformers is not installed.
     """
-    spec.check_options(("dtype", "prompt"))
-    dtype = spec.options.get("dtype", "float32")
-    torch_dtype(dtype)
-    require_transformers(spec)
-    if importlib.util.find_spec("sentence_transformers") is None:
-        raise MissingExtraError(
-            "sentence-transformers", extra="hf", purpose=f"the encoder {spec.name}"
-        )
-    checkpoint = find_checkpoint(spec, families=FAMILIES, purpose="text")
+    checkpoint, dtype = open_checkpoint(
+        spec,
+        families=FAMILIES,
+        purpose="text",
+        options=("dtype", "prompt"),
+        needs="sentence-transformers",
+    )
     modules = _modules(checkpoint)
     dim, settings = _settings(checkpoint, modules)
     prompt, query_prompt = _prompts(checkpoint)

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mediafm.encoders.base import EncoderInfo
-from mediafm.encoders.devices import torch_dtype
-from mediafm.encoders.hf.checkpoint import CONFIG, Checkpoint, require_transformers
-from mediafm.encoders.hf.hub import find_checkpoint
+from mediafm.encoders.hf.checkpoint import CONFIG, Checkpoint
+from mediafm.encoders.hf.hub import open_checkpoint
 from mediafm.encoders.spec import Spec
 from mediafm.errors import EncoderError
 
@@ -72,12 +71,8 @@ def open_video(spec: Spec, modality: str) -> HFVideo:
         EncoderError: It is not there, of another family, or the option is wrong.
         MissingExtraError: transformers is not installed.
     """
-    spec.check_options(("dtype",))
-    dtype = spec.options.get("dtype", "float32")
-    torch_dtype(dtype)
-    require_transformers(spec)
     words = {kind: family.words for kind, family in FAMILIES.items()}
-    checkpoint = find_checkpoint(spec, families=words, purpose="pictures")
+    checkpoint, dtype = open_checkpoint(spec, families=words, purpose="pictures")
     family = FAMILIES[checkpoint.model_type]
     if not any((checkpoint.folder / name).is_file() for name in _RECIPES):
         raise EncoderError(
