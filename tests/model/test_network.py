@@ -5,22 +5,24 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shot_kit import DIMS, make_titles
 
 from mediafm.errors import ModelError
-from mediafm.model import Fusion, MediaFM, Modality, ModelConfig
+from mediafm.model import Fusion, MediaFM, Modality, ModelConfig, Packing
+from mediafm.model.attention import HEAD, attend
 from mediafm.model.fusion import unit
 
 
-def small_model(*, rotary=True, metadata=True, **options):
+def small_model(*, positions="both", metadata=True, **options):
     torch.manual_seed(0)
     config = ModelConfig(
         {name: Modality(dim) for name, dim in DIMS.items()},
         {"synopsis": Modality(DIMS["text"])} if metadata else {},
         **{"hidden": 32, "layers": 2, "heads": 4, "max_shots": 16, "overlap": 8, **options},
-        rotary=rotary,
+        positions=positions,
     )
     model = MediaFM(config).eval()
     with torch.no_grad():  # away from the special values of the start
@@ -30,13 +32,19 @@ def small_model(*, rotary=True, metadata=True, **options):
     return model
 
 
-def test_presets_have_the_original_widths():
+def test_sizes():
     blocks = {name: Modality(768) for name in ("video", "audio", "text")}
-    config = ModelConfig.preset("netflix", blocks)
+    config = ModelConfig.of_size("netflix", blocks)
     assert (config.fused, config.hidden, config.layers, config.heads) == (2304, 768, 3, 12)
-    assert config.max_shots == 512
-    with pytest.raises(ModelError, match="no preset 'huge'"):
-        ModelConfig.preset("huge", blocks)
+    assert (config.max_shots, config.positions) == (512, "learned")
+    assert ModelConfig.of_size("2", blocks) == ModelConfig.of_size("small", blocks)
+    assert ModelConfig.of_size(8, blocks) == ModelConfig.of_size("large", blocks)
+    assert ModelConfig.of_size("5", blocks).hidden == 640
+    wide = ModelConfig.of_size("4x256", blocks)
+    assert (wide.layers, wide.hidden, wide.heads) == (4, 256, 4)
+    for size in ("huge", "0", "-1", "2.5", "65", "4x", "x4", ""):
+        with pytest.raises(ModelError, match=f"no size '{size}'.*small, netflix, large"):
+            ModelConfig.of_size(size, blocks)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +56,9 @@ def test_presets_have_the_original_widths():
         {"modalities": {}},
         {"modalities": {"video": Modality(0)}},
         {"modalities": {"video": Modality(4, treatment="odd")}},
+        {"positions": "somewhere"},
+        {"absent": "ghosts"},
+        {"fusion": "cold"},
     ],
 )
 def test_impossible_configurations_are_refused(change):
@@ -86,6 +97,36 @@ def test_fusion_by_hand():
     assert x[2].tolist() == [0, 0, 0, 0]
 
 
+def test_treatments():
+    title = make_titles(1, 40)[0]
+    made = {}
+    for treatment in ("raw", "unit", "centred", "standardised"):
+        config = ModelConfig({"video": Modality(DIMS["video"], treatment=treatment)}, hidden=8)
+        fusion = Fusion(config)
+        fusion.fit([title])
+        made[treatment] = fusion(title).numpy()
+    x = title.features["video"].astype(np.float64)
+    standard = (x - x.mean(axis=0)) / x.std(axis=0)
+    for treatment, expected in {
+        "raw": x,
+        "unit": x,
+        "centred": x - x.mean(axis=0),
+        "standardised": standard,
+    }.items():
+        norms = np.linalg.norm(expected, axis=1, keepdims=True)
+        assert np.allclose(made[treatment], expected / norms, atol=1e-4)
+
+
+def test_a_component_that_never_changes_does_not_blow_up():
+    title = make_titles(1, 40)[0]
+    title.features["video"][:, 3] = 7
+    fusion = Fusion(
+        ModelConfig({"video": Modality(DIMS["video"], treatment="standardised")}, hidden=8)
+    )
+    fusion.fit([title])
+    assert np.abs(fusion(title).numpy()[:, 3]).max() < 1e-3
+
+
 def test_a_title_without_a_modality_and_with_nan_stays_finite():
     model = small_model()
     title = make_titles(1)[0]
@@ -109,58 +150,168 @@ def test_other_widths_are_refused_in_one_line():
     assert "\n" not in str(error.value)
 
 
-@settings(max_examples=25, deadline=None)
+def draw(lengths, model, seed):
+    """Random windows with masks, metadata here and there, and times."""
+    generator = torch.Generator().manual_seed(seed)
+    total = sum(lengths)
+    x = unit(torch.randn(total, model.config.fused, generator=generator))
+    for start, end in model.config.spans.values():
+        x[torch.rand(total, generator=generator) < 0.2, start:end] = 0
+    masked = torch.rand(total, generator=generator) < 0.3
+    m = unit(torch.randn(len(lengths), model.config.global_dim, generator=generator))
+    m[torch.rand(len(lengths), generator=generator) < 0.5] = 0
+    seconds = 9 * torch.rand(total, generator=generator, dtype=torch.float64).cumsum(0)
+    return unit(x), m, masked, seconds
+
+
+VARIANTS = [
+    {},
+    {"positions": "learned"},
+    {"positions": "rotary"},
+    {"positions": "seconds"},
+    {"absent": "learned"},
+    {"fusion": "late", "absent": "learned"},
+]
+
+
+@settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.integers(1, 16), min_size=1, max_size=6),
+    st.lists(st.integers(1, 16), min_size=1, max_size=9),
+    st.sampled_from(VARIANTS),
     st.booleans(),
     st.integers(0, 2**31),
 )
-def test_packed_equals_one_by_one(lengths, rotary, seed):
-    model = small_model(rotary=rotary)
-    generator = torch.Generator().manual_seed(seed)
-    x = unit(torch.randn(sum(lengths), model.config.fused, generator=generator))
-    masked = torch.rand(sum(lengths), generator=generator) < 0.3
-    metadata = [
-        None if i % 2 else unit(torch.randn(DIMS["text"], generator=generator))
-        for i in range(len(lengths))
-    ]
+def test_packed_equals_one_by_one(lengths, variant, ordered, seed):
+    model = small_model(**variant)
+    lengths = sorted(lengths) if ordered else lengths
+    x, m, masked, seconds = draw(lengths, model, seed)
     with torch.inference_mode():
-        packed = model(x, lengths, metadata, masked)
+        packed = model(x, Packing.of(lengths), m, masked, seconds)
+        cut = [a.split(lengths) for a in (x, masked, seconds)]
         alone = [
-            model(a, [len(a)], [m], b)
-            for a, b, m in zip(x.split(lengths), masked.split(lengths), metadata, strict=True)
+            model(x_, Packing.of([len(x_)]), m_[None], masked_, seconds_)
+            for x_, masked_, seconds_, m_ in zip(*cut, m, strict=True)
         ]
     assert torch.allclose(packed, torch.cat(alone), atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 90), min_size=1, max_size=12), st.integers(0, 2**31))
+def test_packed_attention_equals_padded_attention(shots, seed):
+    """The plain way: everything padded to the longest, keys masked; forward and backward."""
+    generator = torch.Generator().manual_seed(seed)
+    pack = Packing.of(shots)
+    three = [torch.randn(len(pack.place_T), 2, 8, generator=generator) for _ in range(3)]
+    results = []
+    for way in (attend, padded):
+        q, k, v = (x.clone().requires_grad_() for x in three)
+        out = way(q, k, v, pack)
+        loss = (out * torch.arange(out.numel()).view_as(out).cos()).sum()
+        results.append([out.detach(), *torch.autograd.grad(loss, (q, k, v))])
+    for ours, reference in zip(*results, strict=True):
+        assert torch.allclose(ours, reference, atol=1e-5)
+
+
+def padded(q, k, v, pack):
+    longest, out = max(pack.lengths), []
+    rooms = [
+        torch.stack([F.pad(x, (0, 0, 0, 0, 0, longest - len(x))) for x in y.split(pack.lengths)])
+        for y in (q, k, v)
+    ]
+    scores = torch.einsum("wqak,wtak->waqt", rooms[0], rooms[1]) / q.shape[-1] ** 0.5
+    keys = torch.arange(longest) < torch.tensor(pack.lengths)[:, None]
+    weights = scores.masked_fill(~keys[:, None, None], -torch.inf).softmax(-1)
+    whole = torch.einsum("waqt,wtak->wqak", weights, rooms[2])
+    for rows, n in zip(whole, pack.lengths, strict=True):
+        out.append(rows[:n])
+    return torch.cat(out)
+
+
+@given(st.lists(st.integers(1, 600), min_size=1, max_size=40))
+def test_packing_covers_every_token_once(shots):
+    pack = Packing.of(shots)
+    assert sum(pack.groups) == len(shots)
+    assert len(pack.place_T) == sum(shots) + HEAD * len(shots) == pack.cu_seqlens[-1]
+    heads = torch.cat([pack.head_W, pack.head_W + 1])
+    assert sorted([*pack.shot_S.tolist(), *heads.tolist()]) == list(range(len(pack.place_T)))
+    assert pack.place_T[pack.head_W].tolist() == [0] * len(shots)
+
+
+def test_windows_of_one_length_share_a_call():
+    assert Packing.of([200] * 4).groups == (4,)
+    assert Packing.of([512, 512, 300, 20, 19, 18, 18]).groups == (1, 1, 1, 4)
 
 
 def test_attention_never_crosses_titles_but_spans_each():
     model = small_model()
     x = unit(torch.randn(12, model.config.fused)).requires_grad_()
-    lengths = [5, 7]
-    h = model(x, lengths, [None, None])
+    h = model(x, Packing.of([5, 7]), torch.zeros(2, DIMS["text"]))
     (gradient,) = torch.autograd.grad(h[:5].sum(dim=1)[0], x)
     seen = gradient.abs().sum(dim=1) > 0
     assert seen.tolist() == [True] * 5 + [False] * 7
 
 
-def test_masked_shots_are_not_seen():
-    model = small_model()
-    x = unit(torch.randn(6, model.config.fused))
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_masked_shots_are_not_seen(variant):
+    model = small_model(**variant)
+    x, m, _, seconds = draw([6], model, 1)
     masked = torch.tensor([False, True, False, False, True, False])
     other = torch.where(masked[:, None], torch.randn_like(x), x)
     with torch.inference_mode():
-        assert torch.equal(model(x, [6], [None], masked), model(other, [6], [None], masked))
+        seen = [model(y, Packing.of([6]), m, masked, seconds) for y in (x, other)]
+    assert torch.equal(*seen)
 
 
-@pytest.mark.parametrize("rotary", [True, False])
-def test_order_and_metadata_matter(rotary):
-    model = small_model(rotary=rotary)
-    x, m = unit(torch.randn(6, model.config.fused)), unit(torch.randn(DIMS["text"]))
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_order_and_metadata_matter(variant):
+    model = small_model(**variant)
+    x, m = unit(torch.randn(6, model.config.fused)), unit(torch.randn(1, DIMS["text"]))
+    pack, none, seconds = Packing.of([6]), torch.zeros(1, DIMS["text"]), 4.0 * torch.arange(6)
     with torch.inference_mode():
-        straight, turned = model(x, [6], [None]), model(x.flip(0), [6], [None]).flip(0)
-        told = model(x, [6], [m])
+        straight = model(x, pack, none, None, seconds)
+        turned = model(x.flip(0), pack, none, None, seconds).flip(0)
+        told = model(x, pack, m, None, seconds)
     assert not torch.allclose(straight, turned, atol=1e-3)
     assert not torch.allclose(straight, told, atol=1e-3)
+
+
+def test_time_counts_where_positions_are_in_seconds():
+    model = small_model(positions="seconds")
+    x, m, _, seconds = draw([6], model, 2)
+    stretched = seconds.clone()
+    stretched[3:] += 60
+    with torch.inference_mode():
+        first = model(x, Packing.of([6]), m, None, seconds)
+        later = model(x, Packing.of([6]), m, None, stretched)
+        moved = model(x, Packing.of([6]), m, None, seconds + 3600)
+    assert not torch.allclose(first, later, atol=1e-3)
+    assert torch.allclose(first, moved, atol=1e-4)  # a title may begin anywhere
+
+
+def test_a_learned_absent_vector_differs_from_zeros():
+    model = small_model(absent="learned")
+    assert model.absent_MH.shape == (3, 32)
+    x = unit(torch.randn(6, model.config.fused))
+    x[2, slice(*model.config.spans["audio"])] = 0
+    with torch.inference_mode():
+        before = model(x, Packing.of([6]), torch.zeros(1, DIMS["text"]))
+        model.absent_MH[1] += torch.randn(32)
+        after = model(x, Packing.of([6]), torch.zeros(1, DIMS["text"]))
+        model.absent_MH[0] += torch.randn(32)
+        other = model(x, Packing.of([6]), torch.zeros(1, DIMS["text"]))
+    assert not torch.allclose(before, after, atol=1e-3)
+    assert torch.equal(after, other)  # no shot lacks video
+
+
+def test_late_fusion_has_an_encoder_per_modality():
+    model = small_model(fusion="late", metadata=False)
+    x, m, _, _ = draw([6], model, 3)
+    x.requires_grad_()
+    assert list(model.towers) == list(DIMS)
+    hidden = model(x, Packing.of([6]), m)
+    assert hidden.shape == (6, 32)
+    (gradient,) = torch.autograd.grad(hidden[0, 0], x)
+    assert all(gradient[:, a:b].any() for a, b in model.config.spans.values())
 
 
 def test_a_new_model_predicts_a_masked_shot_by_its_neighbours():
@@ -172,7 +323,8 @@ def test_a_new_model_predicts_a_masked_shot_by_its_neighbours():
     model.adapt(x)
     masked = torch.arange(80) % 5 == 2
     with torch.inference_mode():
-        y = unit(model.project(model(x, [80], [None], masked)))[masked]
+        h = model(x, Packing.of([80]), torch.zeros(1, 0), masked)
+        y = unit(model.project(h))[masked]
     cosine = (y * x[masked]).sum(dim=1).mean()
     mean = (unit(x[~masked].mean(dim=0)) * x[masked]).sum(dim=1).mean()
     assert cosine > max(0.6, mean + 0.3)
@@ -183,9 +335,9 @@ def test_long_titles_go_through_in_windows():
     title = make_titles(1, 60)[0]
     e = model.contextual(title)
     assert e.shape == (len(title), 32)
-    x, m = model.fusion(title), model.fusion.metadata(title)
+    x, m = model.fusion(title), model.fusion.metadata(title.metadata)
     with torch.inference_mode():
-        first = unit(model(x[:16], [16], [m]))
+        first = unit(model(x[:16], Packing.of([16]), m[None]))
     assert np.allclose(e[:10], first[:10].numpy(), atol=1e-5)
     assert np.allclose(unit(model.hidden(x, m)).numpy(), e, atol=1e-5)
 

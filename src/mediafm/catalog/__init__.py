@@ -1,6 +1,7 @@
 """The catalog: titles, shots, features and embeddings in Lance tables."""
 
-from mediafm.catalog.catalog import Catalog
+from typing import TYPE_CHECKING, Any
+
 from mediafm.catalog.records import (
     EncoderRecord,
     Failure,
@@ -8,7 +9,10 @@ from mediafm.catalog.records import (
     TitleRecord,
     VersionRecord,
 )
-from mediafm.catalog.writer import TitleWriter
+
+if TYPE_CHECKING:
+    from mediafm.catalog.catalog import Catalog
+    from mediafm.catalog.writer import TitleWriter
 
 __all__ = [
     "Catalog",
@@ -19,3 +23,20 @@ __all__ = [
     "TitleWriter",
     "VersionRecord",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # The records are plain Python: who only reads those needs neither Arrow nor Lance.
+    if name == "Catalog":
+        from mediafm.catalog.catalog import Catalog
+
+        return Catalog
+    if name == "TitleWriter":
+        from mediafm.catalog.writer import TitleWriter
+
+        return TitleWriter
+    raise AttributeError(f"module 'mediafm.catalog' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

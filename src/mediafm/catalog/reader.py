@@ -14,7 +14,7 @@ import pyarrow as pa
 from mediafm.catalog import schemas
 from mediafm.catalog.guard import guard
 from mediafm.catalog.records import EncoderRecord, Failure, TitleFeatures, TitleRecord
-from mediafm.catalog.snapshot import Snapshot
+from mediafm.catalog.snapshot import METADATA, Snapshot
 from mediafm.catalog.store import Store
 from mediafm.catalog.tables import FragmentCache, PinnedTable
 from mediafm.errors import CatalogError
@@ -181,6 +181,19 @@ class CatalogReader:
         with self._guard():
             held = self._snapshot().metadata_table
         return None if held is None else held[0]
+
+    def feature_versions(self) -> dict[str, int]:
+        """Modality, and ``metadata``, to the version of its table.
+
+        It changes whenever vectors do, also those of the same encoder and ingest (a modality that
+        was filled in, signals with new numbers), and when the table is compacted.
+        """
+        with self._guard():
+            snapshot = self._snapshot()
+            tables = {m: table for m, (_, table) in snapshot.feature_tables.items()}
+            if snapshot.metadata_table is not None:
+                tables[METADATA] = snapshot.metadata_table[1]
+            return {name: int(table.dataset.version) for name, table in tables.items()}
 
     def check_encoders(self, encoders: Mapping[str, EncoderRecord]) -> None:
         """Refuses encoders that made other vectors than the catalog holds.

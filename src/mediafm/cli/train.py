@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,33 +19,66 @@ from mediafm.cli.output import (
     reporter,
     say,
 )
+from mediafm.errors import ModelError
+
+if TYPE_CHECKING:
+    from mediafm.pretrain import Estimate, TrainConfig, Verdict
 
 
 def pretrain(
     catalog: CatalogOption = CATALOG,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model.")] = MODEL,
-    preset: Annotated[
-        str, typer.Option(help="small, or netflix (3 layers of 768, as the original).")
+    size: Annotated[
+        str,
+        typer.Option(
+            help="small, netflix (3 layers of 768, as the original), large, or a number of layers."
+        ),
     ] = "small",
     steps: Annotated[int, typer.Option(help="Most optimizer steps.")] = 600,
-    seed: Annotated[int, typer.Option(help="Decides weights, split and masks.")] = 0,
+    seed: Annotated[int, typer.Option(help="Decides weights, windows and masks.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other option of TrainConfig: --set mask_span=3."),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Training cache; in the user's cache folder by default."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would cost, and do nothing.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Train a model on a catalog by Masked Shot Modeling; interrupted runs go on.
 
+    Several GPUs or machines: torchrun --nproc-per-node 8 -m mediafm pretrain ...
+
     Example: [bold]mediafm pretrain --out mediafm-model[/bold]
     """
     from mediafm.catalog import Catalog
-    from mediafm.model import Preset
-    from mediafm.pretrain import TrainConfig
+    from mediafm.pretrain import estimate_run
     from mediafm.pretrain import pretrain as train
 
-    config = TrainConfig(preset=cast(Preset, preset), steps=steps, seed=seed)
-    result = train(Catalog.open(catalog), out, config, reporter(json))
+    config = _config(settings or [], size=size, steps=steps, seed=seed, device=device)
+    source = Catalog.open(catalog)
+    if dry_run:
+        cost = estimate_run(source, config)
+        if json:
+            print_json(asdict(cost))
+        else:
+            _show_cost(cost)
+        return
+    result = train(source, out, config, reporter(json), cache=cache)
     verdict = result.verdict
     if json:
         print_json({"model": str(out), "steps": result.steps, "verdict": verdict.to_dict()})
         return
+    _show_verdict(verdict)
+    say(f"next: mediafm embed --model {out} --catalog {catalog}")
+
+
+def _show_verdict(verdict: Verdict) -> None:
     if verdict.cosine:
         print_table(
             "Masked shots of validation titles",
@@ -61,7 +94,74 @@ def pretrain(
             ],
         )
     say(verdict.text)
-    say(f"next: mediafm embed --model {out} --catalog {catalog}")
+
+
+def _config(settings: list[str], **named: Any) -> TrainConfig:
+    """Options by name, as a user types them."""
+    import dataclasses
+    import typing
+
+    from pydantic import TypeAdapter, ValidationError
+
+    from mediafm.pretrain import TrainConfig
+
+    kinds = typing.get_type_hints(TrainConfig)
+    names = [field.name for field in dataclasses.fields(TrainConfig)]
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or name not in names:
+            raise ModelError(
+                f"--set {setting}: there is no such option",
+                do=f"write NAME=VALUE with one of {', '.join(names)}",
+            )
+        value: Any = text.strip()
+        if typing.get_origin(kinds[name]) is tuple:
+            value = tuple(part.strip() for part in value.split(",") if part.strip())
+        try:
+            named[name] = TypeAdapter(kinds[name]).validate_python(value)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise ModelError(f"--set {setting}: {reason[:1].lower()}{reason[1:]}") from None
+    return TrainConfig(**named)
+
+
+def _show_cost(cost: Estimate) -> None:
+    def gb(value: float) -> str:
+        return f"{value * 1000:,.0f} MB" if value < 1 else f"{value:,.1f} GB"
+
+    print_table(
+        "What this run would cost",
+        ["", "#this catalog", "#80 million shots"],
+        [
+            ("training shots", f"{cost.shots:,}", "80,000,000"),
+            ("steps", f"{cost.steps:,}", ""),
+            ("epochs", f"{cost.epochs:,.1f}", "1"),
+            (
+                "arithmetic",
+                f"{cost.flops_per_shot * cost.shots * cost.epochs / 1e15:,.2f} PFLOP",
+                f"{cost.original_epoch_pflop:,.1f} PFLOP",
+            ),
+            ("time at this machine's speed", _time(cost.seconds), _time(cost.original_epoch_s)),
+            ("training cache", gb(cost.cache_gb), gb(cost.original_cache_gb)),
+            ("checkpoints", gb(cost.checkpoint_gb), gb(cost.checkpoint_gb)),
+        ],
+    )
+    say(
+        f"{cost.parameters / 1e6:,.1f} million parameters, "
+        f"{cost.flops_per_shot / 1e6:,.0f} MFLOP per shot forward and backward"
+    )
+    say(
+        f"measured here: {cost.shots_per_s:,.0f} shots/s, "
+        f"{cost.shots_per_s * cost.flops_per_shot / 1e9:,.0f} GFLOP/s, {gb(cost.memory_gb)} memory"
+    )
+
+
+def _time(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:,.0f} seconds"
 
 
 def embed(

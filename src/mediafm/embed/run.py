@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from mediafm.catalog.records import EncoderRecord, TitleFeatures, TitleRecord, VersionRecord
 from mediafm.errors import CatalogError, FingerprintError
 from mediafm.model import MediaFM
+from mediafm.model.device import find_device
 from mediafm.progress import Progress, Silent
 
 _BATCH_SHOTS = 4096
@@ -92,7 +91,8 @@ def embed(
         FingerprintError: The catalog's features come from other encoders than the model's, or
             the version's name belongs to another model.
         CatalogError: The catalog has no features that the model reads.
-        ModelError: The model cannot be loaded or does not fit the features.
+        ModelError: The model cannot be loaded or does not fit the features, or there is no such
+            device.
     """
     progress = progress or Silent()
     source = "" if isinstance(model, MediaFM) else str(model)
@@ -116,8 +116,7 @@ def embed(
     done = catalog.embedded_ingests(record.name)
     todo = [t for t in catalog.titles() if t.ingest_id not in done]
     present = [name for name in settings if name not in missing]
-    use_gpu = device == "auto" and torch.cuda.is_available()
-    model.to("cuda" if use_gpu else "cpu" if device == "auto" else device)
+    model.to(find_device(device))
     titles = shots = 0
     total = sum(t.shots for t in todo)
     with progress.task("embed", total, "shots") as task:
@@ -183,10 +182,7 @@ def default_name(source: str, fingerprint: str) -> str:
 def _batches(stream: Iterator[TitleFeatures]) -> Iterator[list[TitleFeatures]]:
     batch: list[TitleFeatures] = []
     for title in stream:
-        # Attention pads to the longest title of a batch: many short ones beside a long one cost.
-        padded = max(map(len, [*batch, title])) * (len(batch) + 1)
-        full = sum(map(len, batch)) + len(title) > _BATCH_SHOTS
-        if batch and (full or padded > 2 * _BATCH_SHOTS):
+        if batch and sum(map(len, batch)) + len(title) > _BATCH_SHOTS:
             yield batch
             batch = []
         batch.append(title)

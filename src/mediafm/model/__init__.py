@@ -1,16 +1,19 @@
 """The transformer over shots: configuration, fusion, network, saving and loading."""
 
-from mediafm.model.config import Modality, ModelConfig, Preset, Treatment
+from mediafm.model.attention import Packing
+from mediafm.model.config import SIZES, Modality, ModelConfig, Positions, Treatment
 from mediafm.model.fusion import Fusion, ShotFeatures
 from mediafm.model.mediafm import MediaFM
 from mediafm.model.windows import Window, windows
 
 __all__ = [
+    "SIZES",
     "Fusion",
     "MediaFM",
     "Modality",
     "ModelConfig",
-    "Preset",
+    "Packing",
+    "Positions",
     "ShotFeatures",
     "Treatment",
     "Window",

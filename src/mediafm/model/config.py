@@ -1,22 +1,39 @@
-"""Configuration of the model: one typed dataclass and two presets."""
+"""Configuration of the model: one typed dataclass, and its sizes."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from mediafm.errors import ModelError
 
-Treatment = Literal["raw", "unit", "centred"]
+Treatment = Literal["raw", "unit", "centred", "standardised"]
 """What happens to a modality's vectors before they are concatenated.
 
 ``raw``: nothing. ``unit``: unit norm. ``centred``: minus the training mean, then unit norm.
+``standardised``: minus the mean, over the standard deviation of each component, then unit norm.
 """
 
-Preset = Literal["small", "netflix"]
-"""Sizes of the network by name."""
+Positions = Literal["learned", "rotary", "both", "seconds"]
+"""How the network knows where a shot is.
+
+``learned``: a vector per place in the window, as the original. ``rotary``: attention sees the
+distance in shots (RoPE). ``both``. ``seconds``: rotary by the distance in time.
+"""
+
+SIZES: dict[str, tuple[int, int, int]] = {
+    "small": (2, 256, 4),
+    "netflix": (3, 768, 12),
+    "large": (8, 1024, 16),
+}
+"""Sizes by name: layers, hidden width, heads. ``netflix`` is the network of the original, with
+BERT-base's heads at its width."""
+
+DEEPEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +64,12 @@ class ModelConfig:
         max_shots: Longest sequence of shots; longer titles go through in windows.
         overlap: Fewest shots that neighbouring windows share.
         mlp_ratio: Width of the feed-forward part, in hiddens.
-        rotary: Whether attention also knows the distance of shots (RoPE), with heads that begin by
-            looking at neighbourhoods of different sizes; small catalogs do not learn that alone.
+        positions: See :data:`Positions`. Rotary heads begin by looking at neighbourhoods of
+            different sizes; small catalogs do not learn that alone.
+        absent: What stands for a modality that a shot lacks, beside the zeros of the original:
+            nothing, or a learned vector.
+        fusion: ``early``: one encoder over the fused shots, as the original. ``late``: an encoder
+            of the same shape per modality, whose hidden states are averaged.
         dropout: Dropout after attention and after the feed-forward part.
     """
 
@@ -60,7 +81,9 @@ class ModelConfig:
     max_shots: int = 512
     overlap: int = 256
     mlp_ratio: int = 4
-    rotary: bool = True
+    positions: Positions = "both"
+    absent: Literal["zeros", "learned"] = "zeros"
+    fusion: Literal["early", "late"] = "early"
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -72,6 +95,15 @@ class ModelConfig:
         numbers = (self.hidden, self.layers, self.heads, self.max_shots, self.mlp_ratio)
         if min(numbers) < 1 or self.hidden % (2 * self.heads):
             raise ModelError(f"hidden {self.hidden} does not split into {self.heads} even heads")
+        for name, known in (
+            ("positions", get_args(Positions)),
+            ("absent", ("zeros", "learned")),
+            ("fusion", ("early", "late")),
+        ):
+            if getattr(self, name) not in known:
+                raise ModelError(
+                    f"there is no {name} '{getattr(self, name)}'", do=f"choose {' or '.join(known)}"
+                )
         if not 0 <= self.overlap < self.max_shots or not 0 <= self.dropout < 1:
             raise ModelError(f"overlap {self.overlap} or dropout {self.dropout} is out of range")
 
@@ -85,30 +117,56 @@ class ModelConfig:
         """Width G of the metadata vector: the sum over the fields."""
         return sum(block.dim for block in self.metadata.values())
 
+    @property
+    def rotary(self) -> bool:
+        """Whether attention sees distances."""
+        return self.positions != "learned"
+
+    @property
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """Modality to the columns ``[start, end)`` of its block in the fused embedding."""
+        ends = itertools.accumulate(block.dim for block in self.modalities.values())
+        return {
+            name: (end - block.dim, end)
+            for (name, block), end in zip(self.modalities.items(), ends, strict=True)
+        }
+
     @classmethod
-    def preset(
+    def of_size(
         cls,
-        name: Preset,
+        size: str | int,
         modalities: Mapping[str, Modality],
         metadata: Mapping[str, Modality] | None = None,
+        **options: Any,
     ) -> Self:
-        """Builds a configuration by the name of its size.
+        """Builds a configuration by its size.
 
         Args:
-            name: ``small`` (2 layers of 256: trains on a laptop) or ``netflix`` (the network of
-                the original: 3 layers of 768, 12 heads as BERT-base has at that width).
+            size: A name of :data:`SIZES`; or a number N: N layers of width 128 N with heads of
+                64, so that the parameters grow with the cube (2 is ``small``, 8 is ``large``);
+                or both, ``3x768``.
             modalities: Blocks of the fused embedding.
             metadata: Fields of [GLOBAL].
+            **options: Further fields.
 
         Raises:
-            ModelError: There is no such preset.
+            ModelError: There is no such size.
         """
-        blocks, fields = dict(modalities), dict(metadata or {})
-        if name == "small":
-            return cls(blocks, fields, hidden=256, layers=2, heads=4)
-        if name == "netflix":
-            return cls(blocks, fields, hidden=768, layers=3, heads=12, rotary=False)
-        raise ModelError(f"there is no preset '{name}'", do="use 'small' or 'netflix'")
+        match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,6}))?", str(size))
+        if str(size) in SIZES:
+            layers, hidden, heads = SIZES[str(size)]
+        elif match and 1 <= int(match[1]) <= DEEPEST:
+            layers, hidden = int(match[1]), int(match[2] or 128 * int(match[1]))
+            heads = max(1, hidden // 64)
+        else:
+            raise ModelError(
+                f"there is no size '{size}'",
+                do=f"use {', '.join(SIZES)}, a number of layers up to {DEEPEST}, or e.g. 4x256",
+            )
+        shape: dict[str, Any] = {"layers": layers, "hidden": hidden, "heads": heads}
+        if size == "netflix":
+            shape["positions"] = "learned"
+        return cls(dict(modalities), dict(metadata or {}), **{**shape, **options})
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON says it."""

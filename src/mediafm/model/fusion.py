@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mediafm.errors import ModelError
@@ -19,6 +20,10 @@ from mediafm.model.config import Modality, ModelConfig
 
 class ShotFeatures(Protocol):
     """What the model reads of a title; ``mediafm.catalog.TitleFeatures`` is one."""
+
+    @property
+    def times_N2(self) -> npt.NDArray[np.int64]:  # noqa: N802  # shape suffix
+        """Start and end of every shot in microseconds."""
 
     @property
     def features(self) -> Mapping[str, npt.NDArray[np.float16]]:
@@ -35,10 +40,13 @@ class ShotFeatures(Protocol):
     def __len__(self) -> int: ...
 
 
+TINY = 1e-12
+"""Norm below which a vector counts as zeros."""
+
+
 def unit(x: Tensor) -> Tensor:
     """Scales the last dimension to unit norm; zeros stay zeros."""
-    norm = x.norm(dim=-1, keepdim=True)
-    return torch.where(norm > 1e-12, x / norm.clamp_min(1e-12), torch.zeros_like(x))
+    return F.normalize(x, dim=-1, eps=TINY)
 
 
 class Fusion(nn.Module):
@@ -52,13 +60,16 @@ class Fusion(nn.Module):
     """
 
     mean_F: Tensor
+    std_F: Tensor
     shots_M: Tensor
     mean_G: Tensor
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.modalities, self.fields = config.modalities, config.metadata
+        self.spans = config.spans
         self.register_buffer("mean_F", torch.zeros(config.fused))
+        self.register_buffer("std_F", torch.ones(config.fused))
         self.register_buffer("shots_M", torch.zeros(len(config.modalities), dtype=torch.int64))
         self.register_buffer("mean_G", torch.zeros(config.global_dim))
 
@@ -71,29 +82,34 @@ class Fusion(nn.Module):
         Returns:
             Shots seen.
         """
-        sums = {name: np.zeros(block.dim) for name, block in self.modalities.items()}
+        names = list(self.modalities)
+        sums = {name: np.zeros((2, block.dim)) for name, block in self.modalities.items()}
+        shots, counts = 0, dict.fromkeys(names, 0)
         global_sums = {name: np.zeros(block.dim) for name, block in self.fields.items()}
-        shots, counts = 0, dict.fromkeys(sums, 0)
         global_counts = dict.fromkeys(global_sums, 0)
         for title in titles:
             shots += len(title)
             for name, block in self.modalities.items():
                 x_ND, present_N = _modality(title, name, block)
-                sums[name] += x_ND[present_N].sum(axis=0, dtype=np.float64)
+                x_ND = x_ND[present_N].astype(np.float64)
+                sums[name] += x_ND.sum(axis=0), (x_ND**2).sum(axis=0)
                 counts[name] += int(present_N.sum())
             for name, block in self.fields.items():
-                if (m_D := _field(title, name, block)) is not None:
+                if (m_D := _field(title.metadata, name, block)) is not None:
                     global_sums[name] += m_D
                     global_counts[name] += 1
-        means = [sums[name] / max(counts[name], 1) for name in sums]
-        self.mean_F.copy_(torch.from_numpy(np.concatenate(means)))
+        first_F, second_F = np.concatenate(
+            [sums[name] / max(counts[name], 1) for name in names], axis=1
+        )
+        std_F = np.sqrt(np.clip(second_F - first_F**2, 0, None))
+        self.mean_F.copy_(torch.from_numpy(first_F))
+        # A component that never changes says nothing: minus its mean it is zero, over 1 it stays.
+        self.std_F.copy_(torch.from_numpy(np.where(std_F > 1e-6, std_F, 1)))
         self.shots_M.copy_(torch.tensor(list(counts.values())))
         if global_sums:
             # The mean of one or two synopses is no statistic: centring on it would erase them.
             means = [
-                global_sums[f] / global_counts[f] * (global_counts[f] > 2)
-                if global_counts[f]
-                else global_sums[f]
+                global_sums[f] / max(global_counts[f], 1) * (global_counts[f] > 2)
                 for f in global_sums
             ]
             self.mean_G.copy_(torch.from_numpy(np.concatenate(means)))
@@ -113,28 +129,67 @@ class Fusion(nn.Module):
         Raises:
             ModelError: A modality has another width than the model was made for.
         """
-        device, blocks, at = self.mean_F.device, [], 0
+        device, blocks = self.mean_F.device, {}
         for name, block in self.modalities.items():
             x_ND, present_N = _modality(title, name, block, slice(start, end))
-            x = torch.from_numpy(np.asarray(x_ND, dtype=np.float32)).to(device)
-            x = _treat(x, self.mean_F[at : at + block.dim], block)
-            blocks.append(x * torch.from_numpy(present_N.astype(np.float32)).to(device)[:, None])
-            at += block.dim
-        return unit(torch.cat(blocks, dim=1))
+            blocks[name] = (
+                torch.from_numpy(np.ascontiguousarray(x_ND)).to(device),
+                torch.from_numpy(np.ascontiguousarray(present_N)).to(device),
+            )
+        return self.fuse(blocks)
 
-    def metadata(self, title: ShotFeatures) -> Tensor | None:
-        """The vector ``m_G`` that [GLOBAL] projects, unit norm; ``None`` if no field is there."""
-        blocks, at, found = [], 0, False
-        for name, block in self.fields.items():
-            m_D = _field(title, name, block)
-            found |= m_D is not None
-            if m_D is None:
-                blocks.append(torch.zeros(block.dim, device=self.mean_G.device))
+    @torch.no_grad()
+    def fuse(self, blocks: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
+        """Fuses shots that lie on the statistics' device.
+
+        Args:
+            blocks: For every modality ``x_SD`` of any float type, and ``present_S``.
+
+        Returns:
+            ``x_SF``, float32.
+        """
+        rows = len(next(iter(blocks.values()))[1])
+        x_SF = torch.empty(rows, self.mean_F.numel(), device=self.mean_F.device)
+        squares_S1 = x_SF.new_zeros(rows, 1)
+        for name, block in self.modalities.items():
+            start, end = self.spans[name]
+            raw_SD, present_S = blocks[name]
+            x_SD, present_S1 = x_SF[:, start:end], present_S[:, None].to(x_SF.dtype)
+            x_SD.copy_(raw_SD)
+            if block.treatment in ("centred", "standardised"):
+                x_SD.sub_(self.mean_F[start:end])
+            if block.treatment == "standardised":
+                x_SD.div_(self.std_F[start:end])
+            norm_S1 = torch.linalg.vector_norm(x_SD, dim=1, keepdim=True)
+            if block.treatment == "raw":
+                squares_S1 += norm_S1.square() * present_S1
+                x_SD.mul_(present_S1)
             else:
-                m = torch.from_numpy(m_D).to(self.mean_G.device)
-                blocks.append(_treat(m, self.mean_G[at : at + block.dim], block))
+                here_S1 = present_S1 * (norm_S1 > TINY)
+                squares_S1 += here_S1
+                x_SD.mul_(here_S1 / norm_S1.clamp_min(TINY))
+        return x_SF.mul_(squares_S1.clamp_min(TINY**2).rsqrt())
+
+    def metadata(self, vectors: Mapping[str, npt.NDArray[np.float16]]) -> Tensor:
+        """Fuses a title's metadata for [GLOBAL].
+
+        Args:
+            vectors: Metadata field to its vector, as a title holds them.
+
+        Returns:
+            ``m_G`` on the statistics' device: unit norm, zeros if no field is there.
+        """
+        device, blocks, at = self.mean_G.device, [torch.zeros(0, device=self.mean_G.device)], 0
+        for name, block in self.fields.items():
+            m_D = _field(vectors, name, block)
+            if m_D is None:
+                blocks.append(torch.zeros(block.dim, device=device))
+            else:
+                mean_D = self.mean_G[at : at + block.dim]
+                m = torch.from_numpy(m_D).to(device)
+                blocks.append(_treat(m, mean_D, block))
             at += block.dim
-        return unit(torch.cat(blocks)) if found else None
+        return unit(torch.cat(blocks))
 
     def extra_repr(self) -> str:
         """The blocks, for ``print(model)``."""
@@ -144,7 +199,7 @@ class Fusion(nn.Module):
 def _treat(x: Tensor, mean_D: Tensor, block: Modality) -> Tensor:
     if block.treatment == "raw":
         return x
-    return unit(x - mean_D if block.treatment == "centred" else x)
+    return unit(x if block.treatment == "unit" else x - mean_D)
 
 
 def _modality(
@@ -169,14 +224,15 @@ def _modality(
     return x_ND, present_N
 
 
-def _field(title: ShotFeatures, name: str, block: Modality) -> npt.NDArray[np.float32] | None:
-    m_D = title.metadata.get(name)
+def _field(
+    vectors: Mapping[str, npt.NDArray[np.float16]], name: str, block: Modality
+) -> npt.NDArray[np.float32] | None:
+    m_D = vectors.get(name)
     if m_D is None or not np.isfinite(m_D).all():
         return None
     if m_D.shape != (block.dim,):
         raise ModelError(
             f"metadata '{name}' has width {m_D.shape[-1]}, the model expects {block.dim}",
-            where=getattr(title, "title_id", None),
             do="use the text encoder that the model was trained on, or pretrain a new model",
         )
     return m_D.astype(np.float32)

@@ -3,18 +3,18 @@
 Shape suffixes:
     N shots of one title        S shots of all windows in a batch, one after the other
     W windows in a batch        T tokens of all windows: S plus [CLS] and [GLOBAL] per window
-    L tokens of the longest     F fused width        G metadata width
+    F fused width               D width of a block   G metadata width
     H hidden width              A attention heads    K width of a head, H / A
+    M modalities
 
-Sequences are packed: every linear layer runs on ``(T, ...)`` without padding; only the attention
-itself is laid out per window (see :func:`attend`), and no token sees another window.
+Sequences are packed: every linear layer runs on ``(T, ...)`` without padding; only attention knows
+windows (see :mod:`mediafm.model.attention`), and no token sees another window.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,88 +25,35 @@ from torch import Tensor, nn
 
 from mediafm.errors import ModelError
 from mediafm.fingerprint import fingerprint
+from mediafm.model.attention import HEAD, Packing, attend, dropout, rotate
 from mediafm.model.config import ModelConfig
 from mediafm.model.fusion import Fusion, ShotFeatures, unit
 from mediafm.model.hub import SafeHub, tensors_fingerprint
 from mediafm.model.windows import Window, windows
 
-HEAD = 2
-"""Tokens before the shots of a window: [CLS], [GLOBAL]."""
-
 NEAR = 4.0
 """Logit that a head gives to the nearest shot before anything is learned."""
 
-
-@dataclass(frozen=True, slots=True)
-class Packing:
-    """Where the windows of a packed batch lie.
-
-    Args:
-        lengths: Tokens of each window.
-        window_T: The window of each token.
-        place_T: The place of each token in its window.
-        cu_seqlens: Offsets of the windows, ``(W + 1,)`` int32, for kernels of variable length.
-    """
-
-    lengths: tuple[int, ...]
-    window_T: Tensor
-    place_T: Tensor
-    cu_seqlens: Tensor
-
-    @classmethod
-    def of(cls, lengths: Sequence[int], device: torch.device | None = None) -> Packing:
-        """Lays windows of ``lengths`` tokens one after the other."""
-        sizes = torch.tensor(lengths, dtype=torch.int64, device=device)
-        cu = F.pad(sizes.cumsum(0), (1, 0))
-        window_T = torch.repeat_interleave(torch.arange(len(lengths), device=device), sizes)
-        place_T = torch.arange(int(sum(lengths)), device=device) - cu[window_T]
-        return cls(tuple(lengths), window_T, place_T, cu.to(torch.int32))
-
-
-def attend(q_TAK: Tensor, k_TAK: Tensor, v_TAK: Tensor, pack: Packing) -> Tensor:
-    """Attention within each window: the one place that knows how windows are laid out.
-
-    Windows of one length are a plain batch; others are padded to the longest for the attention
-    product alone, with a mask over the keys. A kernel of variable length fits here.
-
-    Returns:
-        ``(T, A, K)``.
-    """
-    w, longest, (heads, width) = len(pack.lengths), max(pack.lengths), q_TAK.shape[1:]
-    if min(pack.lengths) == longest:
-        q, k, v = (x.view(w, longest, heads, width).transpose(1, 2) for x in (q_TAK, k_TAK, v_TAK))
-        o_WALK = F.scaled_dot_product_attention(q, k, v)
-        return o_WALK.transpose(1, 2).reshape(-1, heads, width)
-    at_T = pack.window_T * longest + pack.place_T
-    rooms = [x.new_zeros(w * longest, heads, width) for x in (q_TAK, k_TAK, v_TAK)]
-    q, k, v = (
-        room.index_copy(0, at_T, x).view(w, longest, heads, width).transpose(1, 2)
-        for room, x in zip(rooms, (q_TAK, k_TAK, v_TAK), strict=True)
-    )
-    keys_WL = torch.zeros(w * longest, dtype=torch.bool, device=q_TAK.device)
-    mask_W11L = keys_WL.index_fill(0, at_T, True).view(w, 1, 1, longest)
-    o_WALK = F.scaled_dot_product_attention(q, k, v, attn_mask=mask_W11L)
-    return o_WALK.transpose(1, 2).reshape(-1, heads, width)[at_T]
-
-
-def rotate(x_TAK: Tensor, angle_TK2: Tensor) -> Tensor:
-    """Turns pairs of components by the token's place (RoPE: Su et al. 2021, arXiv 2104.09864).
-
-    The product of a turned query and a turned key depends on the distance of their places.
-
-    Args:
-        x_TAK: Queries or keys; component ``i`` pairs with ``i + K / 2``.
-        angle_TK2: Angle of each pair, ``(T, K / 2)``.
-    """
-    cos, sin = angle_TK2.cos()[:, None], angle_TK2.sin()[:, None]
-    a, b = x_TAK.chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1).to(x_TAK.dtype)
+PACE = 4.0
+"""Seconds that count as the distance of one shot where positions are in seconds."""
 
 
 def frequencies(width: int, max_shots: int) -> Tensor:
     """Angles per shot of the ``width / 2`` pairs: periods from 4 shots to 4 windows, geometric."""
     share = torch.arange(width // 2) / max(width // 2 - 1, 1)
     return math.pi / 2 * (1 / max_shots) ** share
+
+
+Turn = tuple[Tensor, Tensor]
+"""Cosine and sine of each token's angles, ``(T, 1, K / 2)``: see :func:`rotate`."""
+
+
+class Dropout(nn.Dropout):
+    """``nn.Dropout`` with cheaper chance on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drops components while training."""
+        return dropout(x, self.p) if self.training and self.p else x
 
 
 class Block(nn.Module):
@@ -124,20 +71,34 @@ class Block(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(h), nn.LayerNorm(h)
         self.q, self.k, self.v, self.o = (nn.Linear(h, h) for _ in range(4))
         self.up, self.down = nn.Linear(h, config.mlp_ratio * h), nn.Linear(config.mlp_ratio * h, h)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
-    def forward(self, x_TH: Tensor, pack: Packing, angle_TK2: Tensor | None) -> Tensor:
+    def forward(self, x_TH: Tensor, pack: Packing, turn: Turn | None) -> Tensor:
         """Maps ``x_TH`` to the same shape."""
         y_TH = self.norm1(x_TH)
         q, k, v = (
             layer(y_TH).view(len(y_TH), self.heads, -1) for layer in (self.q, self.k, self.v)
         )
-        if angle_TK2 is not None:
-            q, k = rotate(q, angle_TK2), rotate(k, angle_TK2)
+        if turn is not None:
+            q, k = rotate(q, turn), rotate(k, turn)
         x_TH = x_TH + self.dropout(self.o(attend(q, k, v, pack).flatten(1)))
         y_TH = self.down(F.gelu(self.up(self.norm2(x_TH))))
         x_TH = x_TH + self.dropout(y_TH)
         return x_TH
+
+
+class Tower(nn.Module):
+    """An encoder: the projection of what it reads of a shot, and its layers."""
+
+    def __init__(self, config: ModelConfig, width: int):
+        super().__init__()
+        self.input = nn.Linear(width, config.hidden)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+
+    def project(self, x_SD: Tensor) -> Tensor:
+        """Maps blocks of unit shots to ``e_SH`` with components around 1."""
+        scale = math.sqrt(self.input.out_features)
+        return F.linear(x_SD, self.input.weight) * scale + self.input.bias
 
 
 class MediaFM(SafeHub):
@@ -157,14 +118,18 @@ class MediaFM(SafeHub):
         h = config.hidden
         self.angles_K2: Tensor
         self.fusion = Fusion(config)
-        self.input = nn.Linear(config.fused, h)
+        early = config.fusion == "early"
+        self.spans = {"fused": (0, config.fused)} if early else config.spans
+        self.towers = nn.ModuleDict({k: Tower(config, b - a) for k, (a, b) in self.spans.items()})
         self.cls_H = nn.Parameter(torch.empty(h))
         self.mask_H = nn.Parameter(torch.empty(h))
         self.no_metadata_H = nn.Parameter(torch.empty(h))
         self.metadata = nn.Linear(config.global_dim, h) if config.global_dim else None
-        self.positions = nn.Parameter(torch.empty(HEAD + config.max_shots, h))
-        self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        learned = config.absent == "learned"
+        self.absent_MH = nn.Parameter(torch.empty(len(config.spans), h)) if learned else None
+        placed = config.positions in ("learned", "both")
+        self.positions = nn.Parameter(torch.empty(HEAD + config.max_shots, h)) if placed else None
+        self.dropout = Dropout(config.dropout)
         self.norm = nn.LayerNorm(h)
         self.output = nn.Linear(h, config.fused)
         angles = frequencies(h // config.heads, config.max_shots)
@@ -177,29 +142,42 @@ class MediaFM(SafeHub):
 
         BERT's 0.02, but attention begins by passing on what it looks at (``o v = 1``, the mimetic
         initialisation of Trockman and Kolter 2023, arXiv 2305.09828), the feed-forward parts
-        begin silent, and the output is the input transposed. With ``rotary``, attention begins
-        by looking at neighbours (see :meth:`_look_near`) and masks begin empty: before the first
-        step, a masked shot is predicted by about the mean of its neighbourhood.
+        begin silent, and the output is the input transposed. With rotary positions, attention
+        begins by looking at neighbours (see :meth:`_look_near`) and masks begin empty: before the
+        first step, a masked shot is predicted by about the mean of its neighbourhood.
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)
-        for block in self.blocks:
-            assert isinstance(block, Block)
-            nn.init.zeros_(block.down.weight)
-            nn.init.orthogonal_(block.v.weight)
-            block.o.weight.copy_(block.v.weight.T)
-            if self.config.rotary:
-                self._look_near(block)
+        for block in self.modules():
+            if isinstance(block, Block):
+                nn.init.zeros_(block.down.weight)
+                nn.init.orthogonal_(block.v.weight)
+                block.o.weight.copy_(block.v.weight.T)
+                if self.config.rotary:
+                    self._look_near(block)
         for vector in (self.cls_H, self.no_metadata_H):
             nn.init.normal_(vector, std=0.5)
-        for vector in (self.mask_H, self.positions):
-            nn.init.normal_(vector, std=0.0 if self.config.rotary else 0.02)
+        for near in (self.mask_H, self.positions, self.absent_MH):
+            if near is not None:
+                nn.init.normal_(near, std=0.0 if self.config.rotary else 0.02)
         if self.metadata is not None:
             nn.init.orthogonal_(self.metadata.weight)
-        nn.init.orthogonal_(self.input.weight)
-        self.output.weight.copy_(self.input.weight.T)
+        for name, tower in self._towers():
+            nn.init.orthogonal_(tower.input.weight)
+            self._tie(name)
+
+    def _towers(self) -> Iterator[tuple[str, Tower]]:
+        for name, tower in self.towers.items():
+            assert isinstance(tower, Tower)
+            yield name, tower
+
+    def _tie(self, name: str) -> None:
+        start, end = self.spans[name]
+        tower = self.towers[name]
+        assert isinstance(tower, Tower)
+        self.output.weight[start:end].copy_(tower.input.weight.T)
 
     def _look_near(self, block: Block) -> None:
         """Gives queries and keys a common bias, so that near shots attract each other.
@@ -226,80 +204,144 @@ class MediaFM(SafeHub):
         Args:
             x_NF: Fused training shots, some thousands are enough.
         """
-        _, vectors_FF = torch.linalg.eigh((x_NF.T @ x_NF).double())
-        rank = min(self.config.hidden, self.config.fused)
-        directions = vectors_FF.flip(1)[:, :rank].T.to(self.input.weight.dtype)
-        # Mix them, or the leading direction alone would fill one component of every norm.
-        mix = nn.init.orthogonal_(torch.empty(self.config.hidden, rank)).to(directions.device)
-        self.input.weight.copy_(mix @ directions)
-        self.output.weight.copy_(self.input.weight.T)
+        for name, tower in self._towers():
+            start, end = self.spans[name]
+            x_ND = x_NF[:, start:end]
+            _, vectors_DD = torch.linalg.eigh((x_ND.T @ x_ND).double())
+            rank = min(self.config.hidden, end - start)
+            directions = vectors_DD.flip(1)[:, :rank].T.to(tower.input.weight.dtype)
+            # Mix them, or the leading direction alone would fill one component of every norm.
+            mix = nn.init.orthogonal_(torch.empty(self.config.hidden, rank)).to(directions.device)
+            tower.input.weight.copy_(mix @ directions)
+            self._tie(name)
 
     def forward(
         self,
         x_SF: Tensor,
-        lengths: Sequence[int],
-        metadata: Sequence[Tensor | None],
+        pack: Packing,
+        m_WG: Tensor,
         masked_S: Tensor | None = None,
+        seconds_S: Tensor | None = None,
     ) -> Tensor:
         """Runs packed windows through the encoder.
 
         Args:
             x_SF: Fused shots of all windows, one window after the other.
-            lengths: Shots of each window, ``sum(lengths) == S``, each at most ``max_shots``.
-            metadata: For each window ``m_G`` or ``None``: [GLOBAL].
+            pack: Where the windows lie, each of at most ``max_shots`` shots.
+            m_WG: Metadata of each window for [GLOBAL]; a row of zeros where there is none.
             masked_S: Where shots are replaced by [MASK].
+            seconds_S: Time of each shot; needed where positions are in seconds.
 
         Returns:
             ``h_SH`` after the final layer norm.
         """
-        e_SH = self.input(x_SF * math.sqrt(self.config.hidden))  # components around 1
-        if masked_S is not None:
-            e_SH = torch.where(masked_S[:, None], self.mask_H.to(e_SH.dtype), e_SH)
-        pack = Packing.of([HEAD + n for n in lengths], x_SF.device)
-        shot_T = pack.place_T >= HEAD
-        e_TH = e_SH.new_zeros(len(pack.place_T), self.config.hidden)
-        e_TH = e_TH.index_copy(0, shot_T.nonzero()[:, 0], e_SH)
-        starts_W = pack.cu_seqlens[:-1].long()
-        cls_WH = self.cls_H.expand(len(lengths), -1).to(e_SH.dtype)
-        e_TH = e_TH.index_copy(0, starts_W, cls_WH)
-        e_TH = e_TH.index_copy(0, starts_W + 1, self._global(metadata).to(e_SH.dtype))
-        x_TH = self.dropout(e_TH + self.positions[pack.place_T])
-        angle_TK2 = pack.place_T[:, None] * self.angles_K2 if self.config.rotary else None
-        for block in self.blocks:
-            x_TH = block(x_TH, pack, angle_TK2)
-        h_TH: Tensor = self.norm(x_TH)
-        return h_TH[shot_T]
+        absent_SM = self._absent(x_SF)
+        g_WH, turn = self._global(m_WG), self._turn(pack, seconds_S)
+        special_2H, source_T = torch.stack([self.cls_H, self.mask_H]), self._sources(pack, masked_S)
+        total_TH: Tensor | None = None
+        for name, tower in self._towers():
+            start, end = self.spans[name]
+            e_SH = tower.project(x_SF[:, start:end])
+            if absent_SM is not None and self.absent_MH is not None:
+                own = self._own(name)
+                e_SH = e_SH + absent_SM[:, own].to(e_SH.dtype) @ self.absent_MH[own]
+            # One gather lays out all tokens: [CLS], [MASK], [GLOBAL] of each window, shots.
+            vectors = torch.cat([special_2H.to(e_SH.dtype), g_WH.to(e_SH.dtype), e_SH])
+            e_TH = F.embedding(source_T, vectors)
+            if self.positions is not None:
+                e_TH = e_TH + F.embedding(pack.place_T, self.positions)
+            x_TH = self.dropout(e_TH)
+            for block in tower.blocks:
+                x_TH = block(x_TH, pack, turn)
+            total_TH = x_TH if total_TH is None else total_TH + x_TH
+        assert total_TH is not None
+        h_TH: Tensor = self.norm(total_TH)  # the norm takes the mean's scale away
+        return h_TH.index_select(0, pack.shot_S)
 
-    def _global(self, metadata: Sequence[Tensor | None]) -> Tensor:
+    @staticmethod
+    def _sources(pack: Packing, masked_S: Tensor | None) -> Tensor:
+        """For each token the row it is made of: 0 [CLS], 1 [MASK], then [GLOBAL]s, then shots."""
+        windows, shots = len(pack.head_W), len(pack.shot_S)
+        row_S = torch.arange(2 + windows, 2 + windows + shots, device=pack.shot_S.device)
+        if masked_S is not None:
+            row_S = row_S.masked_fill(masked_S, 1)
+        row_W = torch.arange(2, 2 + windows, device=pack.shot_S.device)
+        source_T = torch.zeros_like(pack.place_T).index_copy(0, pack.shot_S, row_S)
+        return source_T.index_copy(0, pack.head_W + 1, row_W)
+
+    def _own(self, tower: str) -> slice:
+        """The modalities that a tower reads."""
+        at = list(self.spans).index(tower)
+        return slice(None) if self.config.fusion == "early" else slice(at, at + 1)
+
+    def _absent(self, x_SF: Tensor) -> Tensor | None:
+        if self.absent_MH is None:
+            return None
+        spans = self.config.spans.values()
+        return torch.stack([(x_SF[:, a:b] == 0).all(dim=1) for a, b in spans], dim=1)
+
+    def _global(self, m_WG: Tensor) -> Tensor:
         if self.metadata is None:
-            return self.no_metadata_H.expand(len(metadata), -1)
-        g, scale = self.config.global_dim, math.sqrt(self.config.hidden)
-        empty = torch.zeros(g, device=self.no_metadata_H.device)
-        m_WG = torch.stack([empty if m is None else m for m in metadata]) * scale
-        here_W1 = torch.tensor([[m is not None] for m in metadata], device=m_WG.device)
-        return torch.where(here_W1, self.metadata(m_WG), self.no_metadata_H)
+            return self.no_metadata_H.expand(len(m_WG), -1)
+        here_W1 = (m_WG != 0).any(dim=1, keepdim=True)
+        g_WH = self.metadata(m_WG * math.sqrt(self.config.hidden))
+        return torch.where(here_W1, g_WH, self.no_metadata_H.to(g_WH.dtype))
+
+    def _turn(self, pack: Packing, seconds_S: Tensor | None) -> Turn | None:
+        if not self.config.rotary:
+            return None
+        place_T = pack.place_T.float()
+        if self.config.positions == "seconds":
+            if seconds_S is None:
+                raise ValueError("positions in seconds need the time of each shot")
+            # [CLS] and [GLOBAL] lie before the first shot, as they do in shots.
+            since_S = pack.place_T[pack.shot_S] - HEAD
+            first_S = torch.arange(len(since_S), device=since_S.device) - since_S
+            passed_S = (seconds_S - seconds_S[first_S]).float() / PACE
+            place_T = place_T.index_copy(0, pack.shot_S, HEAD + passed_S)
+        angle_T1K2 = (place_T[:, None] * self.angles_K2)[:, None]
+        dtype = self._compute_dtype()
+        return angle_T1K2.cos().to(dtype), angle_T1K2.sin().to(dtype)
+
+    def _compute_dtype(self) -> torch.dtype:
+        kind = self.angles_K2.device.type
+        on = torch.is_autocast_enabled(kind)
+        return torch.get_autocast_dtype(kind) if on else torch.float32
 
     def project(self, h_SH: Tensor) -> Tensor:
         """Predicts fused embeddings ``y_SF`` (any norm) from hidden states."""
         y_SF: Tensor = self.output(h_SH)
         return y_SF
 
+    def compile_layers(self) -> None:
+        """Compiles each layer with ``torch.compile``: one graph serves all of one shape."""
+        for block in self.modules():
+            if isinstance(block, Block):
+                block.compile(dynamic=True)
+
     @torch.inference_mode()
     def hidden(
-        self, x_NF: Tensor, metadata: Tensor | None, masked_N: Tensor | None = None
+        self,
+        x_NF: Tensor,
+        m_G: Tensor,
+        masked_N: Tensor | None = None,
+        seconds_N: Tensor | None = None,
     ) -> Tensor:
         """Hidden states ``h_NH`` of one title of any length, in evaluation mode, by windows."""
         plan = windows(len(x_NF), self.config.max_shots, self.config.overlap)
         if not plan:
             return x_NF.new_zeros(0, self.config.hidden)
-        parts = []
+
+        def cut(a_N: Tensor | None) -> Tensor | None:
+            return None if a_N is None else torch.cat([a_N[w.start : w.end] for w in plan])
+
         training, _ = self.training, self.eval()
-        for w in plan:
-            masked = None if masked_N is None else masked_N[w.start : w.end]
-            h_SH = self(x_NF[w.start : w.end], [len(w)], [metadata], masked)
-            parts.append(_taken(h_SH, w))
+        pack = Packing.of([len(w) for w in plan], x_NF.device)
+        m_WG = m_G.expand(len(plan), -1)
+        h_SH = self(cut(x_NF), pack, m_WG, cut(masked_N), cut(seconds_N))
         self.train(training)
-        return torch.cat(parts)
+        parts = h_SH.split([len(w) for w in plan])
+        return torch.cat([_taken(h, w) for h, w in zip(parts, plan, strict=True)])
 
     def contextual(
         self, title: ShotFeatures, *, use_metadata: bool = True
@@ -331,17 +373,22 @@ class MediaFM(SafeHub):
         Returns:
             One ``e_NH`` per title.
         """
-        plans, x, metadata, lengths = [], [], [], []
+        plans, x, metadata, seconds, lengths = [], [], [], [], []
         for title in titles:
-            x_NF = self.fusion(title)
-            m_G = self.fusion.metadata(title) if use_metadata else None
+            x_NF, seconds_N = self.fusion(title), seconds_of(title.times_N2)
             plan = windows(len(x_NF), self.config.max_shots, self.config.overlap)
+            m_G = self.fusion.metadata(title.metadata)
             plans.append(plan)
             x += [x_NF[w.start : w.end] for w in plan]
-            metadata += [m_G] * len(plan)
+            seconds += [seconds_N[w.start : w.end] for w in plan]
+            metadata += [m_G if use_metadata else torch.zeros_like(m_G)] * len(plan)
             lengths += [len(w) for w in plan]
         training, _ = self.training, self.eval()
-        h_SH = self(torch.cat(x), lengths, metadata) if x else None
+        h_SH = None
+        if x:
+            x_SF = torch.cat(x)
+            pack, seconds_S = Packing.of(lengths, x_SF.device), torch.cat(seconds).to(x_SF.device)
+            h_SH = self(x_SF, pack, torch.stack(metadata), None, seconds_S)
         self.train(training)
         if h_SH is not None and not bool(torch.isfinite(h_SH).all()):
             raise ModelError("the embeddings are not finite", do="pretrain the model again")
@@ -373,3 +420,8 @@ class MediaFM(SafeHub):
 
 def _taken(h_SH: Tensor, w: Window) -> Tensor:
     return h_SH[w.take_start - w.start : w.take_end - w.start]
+
+
+def seconds_of(times_N2: npt.NDArray[np.int64]) -> Tensor:
+    """Middle of each shot in seconds, ``(N,)`` float64."""
+    return torch.from_numpy(times_N2.mean(axis=1) / 1e6)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import torch
 from safetensors.torch import load_file, save
@@ -17,7 +19,6 @@ from mediafm.fingerprint import file_fingerprint
 from mediafm.model import MediaFM
 from mediafm.model.hub import read_json, to_json, write_whole
 
-KEEP = 2
 _TENSORS, _STATE = "state.safetensors", "state.json"
 
 
@@ -42,34 +43,69 @@ class Position:
     stale: int = 0
 
 
-def save_checkpoint(
-    folder: Path,
-    position: Position,
-    model: MediaFM,
-    best: dict[str, Tensor],
-    optimizers: Sequence[torch.optim.Optimizer],
-) -> None:
-    """Writes a checkpoint and forgets all but the last two.
+class Saver:
+    """Writes checkpoints in the background: training goes on while the disk works.
 
     Args:
         folder: Where checkpoints of the run lie.
-        position: Where the run is.
-        model: Its weights and statistics.
-        best: The weights of the best validation, by name.
-        optimizers: Their states.
-
-    Raises:
-        ModelError: It cannot be written.
+        keep: How many are kept; the best weights are in each.
     """
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
-    tensors |= {f"best.{k}": v for k, v in best.items()}
-    for i, optimizer in enumerate(optimizers):
-        for p, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optim.{i}.{p}.{k}": v for k, v in state.items()}
-    tensors["rng.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["rng.cuda"] = torch.cuda.get_rng_state()
-    whole = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+
+    def __init__(self, folder: Path, keep: int):
+        self.folder, self.keep = folder, keep
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="mediafm-checkpoint")
+        self._writing: Future[None] | None = None
+
+    def save(
+        self,
+        position: Position,
+        model: MediaFM,
+        best: dict[str, Tensor],
+        optimizers: Sequence[torch.optim.Optimizer],
+    ) -> None:
+        """Copies the state now and writes it later; waits for the one before.
+
+        Args:
+            position: Where the run is.
+            model: Its weights and statistics.
+            best: The weights of the best validation, by name.
+            optimizers: Their states.
+
+        Raises:
+            ModelError: The checkpoint before could not be written.
+        """
+        self.wait()
+        tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+        tensors |= {f"best.{k}": v for k, v in best.items()}
+        for i, optimizer in enumerate(optimizers):
+            for p, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"optim.{i}.{p}.{k}": v for k, v in state.items()}
+        # A copy on the host: the next step writes into the same memory.
+        whole = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in tensors.items()}
+        self._writing = self._pool.submit(_write, self.folder, self.keep, replace(position), whole)
+
+    def wait(self) -> None:
+        """Until the last checkpoint is on the disk.
+
+        Raises:
+            ModelError: It cannot be written.
+        """
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *args: object) -> None:
+        try:
+            if kind is None:
+                self.wait()
+        finally:
+            self._pool.shutdown(wait=True)
+
+
+def _write(folder: Path, keep: int, position: Position, whole: dict[str, Tensor]) -> None:
     place = folder / f"step-{position.step:08d}"
     temporary = folder / f".{place.name}.{os.getpid()}"
     try:
@@ -79,7 +115,7 @@ def save_checkpoint(
         write_whole(temporary / _STATE, to_json({**asdict(position), "tensors": digest}))
         shutil.rmtree(place, ignore_errors=True)
         temporary.rename(place)
-        for old in sorted(folder.glob("step-*"))[:-KEEP]:
+        for old in sorted(folder.glob("step-*"))[:-keep]:
             shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -125,9 +161,6 @@ def load_checkpoint(
                 states.setdefault(int(p), {})[key] = tensor
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": states, "param_groups": groups})
-        torch.set_rng_state(tensors["rng.cpu"])
-        if torch.cuda.is_available() and "rng.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["rng.cuda"])
         return position, _under("best.", tensors), passed
     return None
 

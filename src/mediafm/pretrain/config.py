@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mediafm.errors import ModelError
-from mediafm.model import Preset, Treatment
+from mediafm.model import Positions, Treatment
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+WIDTH = 256
+"""Hidden width for which the learning rates are said; others follow from it (:meth:`rates`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,40 +20,73 @@ class TrainConfig:
     """How a model is trained.
 
     Args:
-        preset: Size of the network.
+        size: Size of the network: ``small``, ``netflix``, ``large``, or a number of layers.
         modalities: Modalities to use; all that the catalog has by default.
         metadata: Metadata fields that feed [GLOBAL]; what is not in the catalog is left out.
         treatment: Treatment of every modality.
+        positions: How the network knows places; by default what suits the size.
+        absent: What stands for an absent modality: ``zeros``, or a ``learned`` vector.
+        fusion: ``early`` or ``late``.
+        dropout: Dropout in the network.
+        window: Longest window of shots to train on; short ones keep small catalogs from being
+            learned by heart. Titles are embedded in windows of ``max_shots`` all the same.
+        max_shots: Longest sequence of shots that the model takes.
         split: What is held out together: ``group`` (the series, else the title) or ``title``.
         val_fraction: Share of the groups held out for validation, at least one.
+        val_groups: The groups to hold out, by name, instead of a share of them.
         steps: Most optimizer steps.
-        batch_shots: Shots in a batch, about; a batch holds whole windows.
+        batch_shots: Shots in a batch, about, over all processes; a batch holds whole windows.
+        micro_shots: Most shots that a device works on at once, about; a larger batch is taken in
+            parts, which changes memory and speed but not the result.
         mask_ratio: Share of the shots that are masked (20% in the original).
-        metadata_dropout: How often a title's metadata is withheld, so that the model also works
-            without.
-        muon_lr: Peak learning rate of the hidden matrices, in units of AdamW's (``adjust_lr_fn``
+        mask_span: Mean length of a run of masked shots; 1 masks single shots, as the original.
+        hide_ratio: Share of the shots of which one modality is hidden and predicted from the rest.
+        modality_dropout: How often a window goes without a modality.
+        metadata_dropout: How often a window goes without the title's metadata, so that the model
+            also works without.
+        optimizer: ``muon`` for the hidden matrices and AdamW for the rest, or ``adamw`` for all.
+        muon_lr: Peak learning rate of Muon, in units of AdamW's (``adjust_lr_fn``
             ``match_rms_adamw`` of ``torch.optim.Muon``, after Moonlight, arXiv 2502.16982).
-        adam_lr: Peak learning rate of everything else.
+        adam_lr: Peak learning rate of AdamW.
         weight_decay: Decoupled weight decay of matrices.
         warmup: Share of the steps in which the learning rate rises; then it falls as a cosine.
         clip: Largest norm of the gradient.
         eval_every: Steps between two validations.
         patience: Validations without improvement before training stops.
         checkpoint_every: Steps between two checkpoints.
-        seed: Decides weights, split, windows, masks and dropout.
+        keep: Checkpoints that are kept.
+        seed: Decides weights, windows, masks and dropout.
+        split_seed: Decides which groups are held out.
         device: ``auto`` (a GPU if there is one), or torch's name of a device.
+        precision: ``fp32``, ``bf16`` (weights stay in fp32), or ``auto``: bf16 where the device
+            has matrix units for it.
+        compile: Whether the layers go through ``torch.compile``.
+        workers: Threads that read and mask batches ahead.
+        tensorboard: Whether the log also goes to TensorBoard files in the model's folder.
     """
 
-    preset: Preset = "small"
+    size: str = "small"
     modalities: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ("synopsis",)
     treatment: Treatment = "centred"
+    positions: Positions | None = None
+    absent: Literal["zeros", "learned"] = "zeros"
+    fusion: Literal["early", "late"] = "early"
+    dropout: float = 0.1
+    window: int = 512
+    max_shots: int = 512
     split: Literal["group", "title"] = "group"
     val_fraction: float = 0.1
+    val_groups: tuple[str, ...] = ()
     steps: int = 600
     batch_shots: int = 2048
+    micro_shots: int = 65536
     mask_ratio: float = 0.2
+    mask_span: float = 1.0
+    hide_ratio: float = 0.0
+    modality_dropout: float = 0.0
     metadata_dropout: float = 0.1
+    optimizer: Literal["muon", "adamw"] = "muon"
     muon_lr: float = 2e-3
     adam_lr: float = 5e-4
     weight_decay: float = 0.1
@@ -57,22 +95,53 @@ class TrainConfig:
     eval_every: int = 25
     patience: int = 6
     checkpoint_every: int = 100
+    keep: int = 2
     seed: int = 0
+    split_seed: int = 0
     device: str = "auto"
+    precision: Precision = "auto"
+    compile: bool = False
+    workers: int = 2
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.mask_ratio < 1:
-            raise ModelError(f"mask ratio {self.mask_ratio} is not between 0 and 1")
-        if not 0 <= self.val_fraction < 1:
-            raise ModelError(f"validation fraction {self.val_fraction} is not between 0 and 1")
-        counts = ("steps", "batch_shots", "eval_every", "patience", "checkpoint_every")
-        for name in counts:
+        counts = ("steps", "batch_shots", "micro_shots", "eval_every", "patience")
+        for name in (*counts, "checkpoint_every", "keep", "workers"):
             if getattr(self, name) < 1:
                 raise ModelError(f"{name} is {getattr(self, name)}, must be at least 1")
+        if not 2 <= self.window <= self.max_shots:
+            raise ModelError(
+                f"window is {self.window}, must be between 2 and max_shots ({self.max_shots})"
+            )
+        for name in ("val_fraction", "hide_ratio", "modality_dropout", "metadata_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ModelError(f"{name} is {getattr(self, name)}, must be in [0, 1)")
+        if not 0 < self.mask_ratio < 1:
+            raise ModelError(f"mask_ratio is {self.mask_ratio}, must be between 0 and 1")
+        if not self.mask_span >= 1:
+            raise ModelError(f"mask_span is {self.mask_span}, must be at least 1")
+        for name in ("muon_lr", "adam_lr", "clip"):
+            if not getattr(self, name) > 0:
+                raise ModelError(f"{name} is {getattr(self, name)}, must be above 0")
+        for name, known in (("optimizer", ("muon", "adamw")), ("precision", get_args(Precision))):
+            if getattr(self, name) not in known:
+                raise ModelError(
+                    f"there is no {name} '{getattr(self, name)}'", do=f"use {' or '.join(known)}"
+                )
+
+    def rates(self, hidden: int) -> tuple[float, float]:
+        """Peak learning rates of Muon and AdamW for a width of the network.
+
+        Muon's update has a spectral norm of about ``0.2 lr sqrt(H)`` at this scaling; to change
+        hidden states equally at every width it has to stay constant (Yang et al. 2023,
+        arXiv 2310.17813), so that the rate falls with the root of the width.
+        """
+        scale = (WIDTH / hidden) ** 0.5
+        return self.muon_lr * scale, self.adam_lr * scale
 
     def decisive(self) -> dict[str, Any]:
         """The options that change the result: a run is resumed only under the same ones."""
         values = dataclasses.asdict(self)
-        for name in ("device", "checkpoint_every"):
+        for name in ("device", "checkpoint_every", "keep", "workers", "tensorboard"):
             del values[name]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

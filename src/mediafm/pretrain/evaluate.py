@@ -5,7 +5,7 @@ Shapes: N shots of one title, M masked shots among them, F fused width, S masked
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 from mediafm.catalog.records import TitleFeatures
 from mediafm.model import MediaFM
 from mediafm.model.fusion import unit
+from mediafm.model.mediafm import seconds_of
 from mediafm.pretrain.data import draw_mask
 
 MODEL = "model"
@@ -36,6 +37,8 @@ class Scores:
             shot first, so such baselines reach rank 2 at best.
         share: Predictor to the rank as a share of the title's shots, 0 at best.
         modality: Modality to predictor to the mean cosine of its block, where it is present.
+        effective_rank: Directions that the contextual embeddings of visible shots really use; 1 if
+            all shots look alike, at most the hidden width.
     """
 
     title_S: npt.NDArray[np.int64]
@@ -44,6 +47,7 @@ class Scores:
     rank: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     share: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     modality: dict[str, dict[str, float]] = field(default_factory=dict)
+    effective_rank: float = float("nan")
 
     @property
     def score(self) -> float:
@@ -84,12 +88,12 @@ def baselines(x_NF: Tensor, visible_N: Tensor, masked_N: Tensor) -> dict[str, Te
 
 def evaluate(
     model: MediaFM,
-    titles: Sequence[TitleFeatures],
+    titles: Iterable[TitleFeatures],
     *,
     mask_ratio: float,
     seed: int,
     repetitions: int = 4,
-    full: bool = True,
+    compare: bool = True,
 ) -> Scores:
     """Predicts masked shots of whole titles; the masks depend on seed, title and repetition only.
 
@@ -99,9 +103,9 @@ def evaluate(
         mask_ratio: Share of masked shots.
         seed: Decides the masks.
         repetitions: Masks per title.
-        full: Whether to measure baselines, ranks and modalities too. One of the baselines is the
-            model itself with every shot masked (``no context``): what it knows
-            of the place in a title and of its metadata.
+        compare: Whether to measure the baselines too. One of them is the model itself with every
+            shot masked (``no context``): what it knows of the place in a title and of its
+            metadata.
 
     Returns:
         One entry per title, repetition and masked shot.
@@ -109,9 +113,11 @@ def evaluate(
     found: dict[str, dict[str, list[Tensor]]] = {"cosine": {}, "rank": {}, "share": {}}
     blocks: dict[str, dict[str, list[Tensor]]] = {name: {} for name in model.config.modalities}
     title_S, shot_S = [], []
+    gram_HH = torch.zeros(model.config.hidden, model.config.hidden, dtype=torch.float64)
     for i, title in enumerate(titles):
         with torch.inference_mode():
-            x_NF, m_G = model.fusion(title), model.fusion.metadata(title)
+            x_NF, m_G = model.fusion(title), model.fusion.metadata(title.metadata)
+            seconds_N = seconds_of(title.times_N2).to(x_NF.device)
             usable_N = (x_NF != 0).any(dim=1)
             blind_NF = None
             for repetition in range(repetitions):
@@ -120,11 +126,14 @@ def evaluate(
                 masked_N = torch.from_numpy(mask).to(x_NF.device)
                 if not mask.any():
                     continue
-                hidden_NH = model.hidden(x_NF, m_G, masked_N)
+                hidden_NH = model.hidden(x_NF, m_G, masked_N, seconds_N).float()
+                e_NH = unit(hidden_NH[usable_N & ~masked_N])
+                gram_HH += (e_NH.T @ e_NH).double().cpu()
                 made = {MODEL: unit(model.project(hidden_NH[masked_N]).float())}
-                if full:
+                if compare:
                     if blind_NF is None:
-                        nothing_NH = model.hidden(x_NF, m_G, torch.ones_like(masked_N))
+                        nothing_N = torch.ones_like(masked_N)
+                        nothing_NH = model.hidden(x_NF, m_G, nothing_N, seconds_N)
                         blind_NF = unit(model.project(nothing_NH).float())
                     made["no context"] = blind_NF[masked_N]
                     made |= baselines(x_NF, usable_N & ~masked_N, masked_N)
@@ -133,13 +142,15 @@ def evaluate(
                 for name, y_MF in made.items():
                     truth_MF = x_NF[masked_N]
                     cosine_M = (y_MF * truth_MF).sum(dim=1)
-                    found["cosine"].setdefault(name, []).append(cosine_M)
-                    if full:
-                        rank_M = _rank(y_MF, x_NF[usable_N], cosine_M)
-                        found["rank"].setdefault(name, []).append(rank_M)
-                        share_M = (rank_M - 1) / max(int(usable_N.sum()) - 1, 1)
-                        found["share"].setdefault(name, []).append(share_M)
-                        _by_modality(model, name, y_MF, truth_MF, blocks)
+                    rank_M = _rank(y_MF, x_NF[usable_N], cosine_M)
+                    share_M = (rank_M - 1) / max(int(usable_N.sum()) - 1, 1)
+                    for kind, values in (
+                        ("cosine", cosine_M),
+                        ("rank", rank_M),
+                        ("share", share_M),
+                    ):
+                        found[kind].setdefault(name, []).append(values)
+                    _by_modality(model, name, y_MF, truth_MF, blocks)
     arrays = {
         kind: {name: torch.cat(parts).double().cpu().numpy() for name, parts in by.items()}
         for kind, by in found.items()
@@ -155,7 +166,22 @@ def evaluate(
             for modality, by in blocks.items()
             if by
         },
+        effective_rank(gram_HH),
     )
+
+
+def effective_rank(gram_HH: Tensor) -> float:
+    """Exponential of the entropy of the singular values (Roy and Vetterli 2007).
+
+    Args:
+        gram_HH: ``e.T @ e`` of the embeddings.
+
+    Returns:
+        Between 1 and the width; ``nan`` where there are no embeddings.
+    """
+    singular_H = torch.linalg.eigvalsh(gram_HH.double()).clamp_min(0).sqrt()
+    share_H = singular_H / singular_H.sum()
+    return float(torch.special.entr(share_H).sum().exp())
 
 
 def _rank(y_MF: Tensor, x_NF: Tensor, true_M: Tensor) -> Tensor:

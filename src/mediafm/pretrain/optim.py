@@ -1,4 +1,4 @@
-"""Muon for the hidden matrices, AdamW for the rest, one schedule for both."""
+"""Muon for the hidden matrices, AdamW for the rest or for all, one schedule for both."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def parameter_groups(model: MediaFM) -> dict[str, list[nn.Parameter]]:
         model: The model.
 
     Returns:
-        ``muon``: matrices inside the encoder layers. ``decay``: projections in and out.
+        ``hidden``: matrices inside the encoder layers. ``decay``: projections in and out.
         ``plain``: tokens, positions, norms, biases, which are not decayed.
     """
-    groups: dict[str, list[nn.Parameter]] = {"muon": [], "decay": [], "plain": []}
+    groups: dict[str, list[nn.Parameter]] = {"hidden": [], "decay": [], "plain": []}
     for name, parameter in model.named_parameters():
-        if parameter.ndim == 2 and name.startswith("blocks."):
-            groups["muon"].append(parameter)
-        elif parameter.ndim == 2 and name != "positions":
+        if parameter.ndim == 2 and ".blocks." in name:
+            groups["hidden"].append(parameter)
+        elif parameter.ndim == 2 and name not in ("positions", "absent_MH"):
             groups["decay"].append(parameter)
         else:
             groups["plain"].append(parameter)
@@ -36,25 +36,31 @@ def parameter_groups(model: MediaFM) -> dict[str, list[nn.Parameter]]:
 
 
 def optimizers(model: MediaFM, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """Makes both optimizers; each group carries its peak rate as ``peak``."""
+    """Makes the optimizers; each group carries its peak rate as ``peak``."""
     groups = parameter_groups(model)
-    muon = torch.optim.Muon(
-        [{"params": groups["muon"], "peak": config.muon_lr}],
-        lr=config.muon_lr,
-        weight_decay=config.weight_decay,
-        adjust_lr_fn="match_rms_adamw",
-    )
+    muon_lr, adam_lr = config.rates(model.config.hidden)
+    decayed, made = groups["decay"], []
+    if config.optimizer == "muon":
+        made.append(
+            torch.optim.Muon(
+                [{"params": groups["hidden"], "peak": muon_lr}],
+                lr=muon_lr,
+                weight_decay=config.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+        )
+    else:
+        decayed = groups["hidden"] + decayed
     adam = torch.optim.AdamW(
         [
-            {"params": groups["decay"], "weight_decay": config.weight_decay},
-            {"params": groups["plain"], "weight_decay": 0.0},
+            {"params": decayed, "weight_decay": config.weight_decay, "peak": adam_lr},
+            {"params": groups["plain"], "weight_decay": 0.0, "peak": adam_lr},
         ],
-        lr=config.adam_lr,
+        lr=adam_lr,
         betas=(0.9, 0.98),
+        fused=True,
     )
-    for group in adam.param_groups:
-        group["peak"] = config.adam_lr
-    return [muon, adam]
+    return [*made, adam]
 
 
 def rate(step: int, config: TrainConfig) -> float:

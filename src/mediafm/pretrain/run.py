@@ -7,14 +7,13 @@ import shutil
 import signal
 import threading
 import types
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from mediafm.errors import ModelError, describe_os_error
 from mediafm.model.hub import read_json, to_json, write_whole
 
-RUN, LOG, CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
+RUN, LOG, CHECKPOINTS, BOARD = "run.json", "log.jsonl", "checkpoints", "tensorboard"
 
 
 def claim_folder(out: Path, identity: dict[str, Any]) -> bool:
@@ -72,10 +71,20 @@ class Log:
     Args:
         path: The file.
         step: Steps done so far.
+        board: Folder for TensorBoard files as well, or ``None``.
+        write: Whether this process writes at all.
+
+    Raises:
+        ModelError: TensorBoard is wanted and not installed.
     """
 
-    def __init__(self, path: Path, step: int):
-        self.path = path
+    def __init__(self, path: Path, step: int, board: Path | None = None, *, write: bool = True):
+        self._file: TextIO | None = None
+        self._board: Any = None
+        if not write:
+            return
+        if board is not None:
+            self._board = _tensorboard(board, step)
         kept = []
         if path.exists():
             for line in path.read_text("utf-8", errors="replace").splitlines():
@@ -87,16 +96,33 @@ class Log:
         write_whole(path, "".join(f"{line}\n" for line in kept).encode())
         self._file = path.open("a", encoding="utf-8")
 
-    def write(self, event: str, **values: Any) -> None:
+    def write(self, event: str, *, step: int, **values: Any) -> None:
         """Adds a line."""
-        self._file.write(json.dumps({"event": event, **values}) + "\n")
-        self._file.flush()
+        if self._file is not None:
+            self._file.write(json.dumps({"event": event, "step": step, **values}) + "\n")
+            self._file.flush()
+        if self._board is not None:
+            for name, value in _flat(values).items():
+                if isinstance(value, int | float):
+                    self._board.add_scalar(f"{event}/{name.replace('.', '/')}", value, step)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *args: object) -> None:
-        self._file.close()
+        for sink in (self._file, self._board):
+            if sink is not None:
+                sink.close()
+
+
+def _tensorboard(folder: Path, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ModelError(
+            "TensorBoard is not installed", do="pip install 'mediafm[tensorboard]'"
+        ) from None
+    return SummaryWriter(str(folder / BOARD), purge_step=step)
 
 
 def forget_checkpoints(out: Path) -> None:
@@ -132,14 +158,13 @@ class Stop:
     def __exit__(self, *args: object) -> None:
         self._restore()
 
-    def leave(self, checkpoint: Callable[[], None]) -> None:
-        """Writes a checkpoint and leaves as the signal would have.
+    def leave(self) -> None:
+        """Leaves as the signal would have.
 
         Raises:
             KeyboardInterrupt: After Ctrl-C.
             SystemExit: After SIGTERM, with status 143.
         """
-        checkpoint()
         if self.wanted == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + (self.wanted or signal.SIGTERM))

@@ -1,0 +1,173 @@
+"""What a run would cost, before it is begun: parameters, arithmetic, memory, time, disk.
+
+Arithmetic is counted; speed and memory are measured by some steps of the real loop on random shots
+of this catalog's shape. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mediafm.catalog.records import TitleFeatures
+from mediafm.model import MediaFM, ModelConfig
+from mediafm.pretrain.config import TrainConfig
+from mediafm.pretrain.data import Split
+from mediafm.pretrain.processes import Processes
+from mediafm.pretrain.run import LOG
+from mediafm.pretrain.store import ShotStore
+from mediafm.pretrain.trainer import Trainer
+from mediafm.progress import Silent
+
+ORIGINAL_SHOTS = 80_000_000
+"""Shots that the original was trained on."""
+
+_TRIAL_STEPS, _SETTLING = 8, 2
+_TIMES = 24  # bytes of start, end and both presence columns of a shot, about
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run would cost.
+
+    Args:
+        parameters: Trained numbers.
+        flops_per_shot: Floating-point operations of one shot, forward and backward.
+        shots_per_s: Measured on this machine.
+        memory_gb: Most memory of the trial: of the GPU, or of this process.
+        checkpoint_gb: Disk for the checkpoints that are kept.
+        shots: Training shots of this catalog.
+        titles: Training titles.
+        steps: Most steps.
+        epochs: Passes over the training shots in these steps.
+        seconds: Time of these steps at the measured speed, without validations.
+        cache_gb: Disk for the training cache of this catalog.
+        original_cache_gb: The same for 80 million shots.
+        original_epoch_s: One pass over 80 million shots at the measured speed.
+        original_epoch_pflop: Its arithmetic.
+    """
+
+    parameters: int
+    flops_per_shot: float
+    shots_per_s: float
+    memory_gb: float
+    checkpoint_gb: float
+    shots: int
+    titles: int
+    steps: int
+    epochs: float
+    seconds: float
+    cache_gb: float
+    original_cache_gb: float
+    original_epoch_s: float
+    original_epoch_pflop: float
+
+
+def flops_per_shot(config: ModelConfig, mask_ratio: float, span: float) -> float:
+    """Floating-point operations to train on one shot.
+
+    A matrix of R x C costs ``2 R C`` forward and twice that backward, but for the input
+    projection, whose input needs no gradient. Attention costs ``4 H`` per pair of tokens and layer
+    forward. The output projection is taken at masked shots only.
+
+    Args:
+        config: The network.
+        mask_ratio: Share of masked shots.
+        span: Tokens that a token attends to, on average.
+    """
+    h, f, layers = config.hidden, config.fused, config.layers
+    towers = 1 if config.fusion == "early" else len(config.modalities)
+    matrices = 2 * layers * towers * (4 + 2 * config.mlp_ratio) * h * h
+    attention = 4 * layers * towers * span * h
+    ends = 2 * f * h * (1 + mask_ratio)
+    return 3 * (matrices + attention + ends) - 2 * f * h
+
+
+def estimate(
+    lengths: Sequence[int],
+    model_config: ModelConfig,
+    config: TrainConfig,
+    team: Processes,
+) -> Estimate:
+    """Counts and measures.
+
+    Args:
+        lengths: Shots of every training title.
+        model_config: The network.
+        config: Options.
+        team: Where it would run; the trial runs on this process alone.
+    """
+    speed, memory = _trial(lengths, model_config, config, team)
+    shots, window = sum(lengths), config.window
+    cut = np.minimum(np.asarray(lengths, dtype=np.float64), window)
+    span = float((cut**2).sum() / max(cut.sum(), 1))  # of a shot, not of a title
+    flops = flops_per_shot(model_config, config.mask_ratio, span)
+    model = MediaFM(model_config)
+    parameters = sum(p.numel() for p in model.parameters())
+    row = 2 * model_config.fused + _TIMES
+    done = config.steps * config.batch_shots
+    speed *= team.world
+    return Estimate(
+        parameters=parameters,
+        flops_per_shot=flops,
+        shots_per_s=speed,
+        memory_gb=memory,
+        # Weights, the best weights, and the optimizers' one or two moments.
+        checkpoint_gb=config.keep * parameters * 4 * 4 / 1e9,
+        shots=shots,
+        titles=len(lengths),
+        steps=config.steps,
+        epochs=done / max(shots, 1),
+        seconds=done / speed,
+        cache_gb=shots * row / 1e9,
+        original_cache_gb=ORIGINAL_SHOTS * row / 1e9,
+        original_epoch_s=ORIGINAL_SHOTS / speed,
+        original_epoch_pflop=ORIGINAL_SHOTS * flops / 1e15,
+    )
+
+
+def _trial(
+    lengths: Sequence[int], model_config: ModelConfig, config: TrainConfig, team: Processes
+) -> tuple[float, float]:
+    """Shots per second and memory of some real steps on random shots."""
+    rng, room = np.random.default_rng(0), 2 * config.batch_shots
+    titles: list[TitleFeatures] = []
+    while room > 0:
+        n = int(rng.choice(np.asarray(lengths)))
+        titles.append(_noise(f"trial{len(titles):06}", n, model_config, rng))
+        room -= n
+    trial = replace(
+        config, steps=_TRIAL_STEPS, eval_every=_TRIAL_STEPS, tensorboard=False, val_groups=()
+    )
+    alone = Processes(0, 1, team.device)
+    with tempfile.TemporaryDirectory() as folder:
+        split = Split(list(range(len(titles))), [])
+        store = ShotStore.of_titles(titles)
+        Trainer(store, split, model_config, trial, Path(folder), Silent(), alone).run()
+        log = [json.loads(line) for line in (Path(folder) / LOG).read_text().splitlines()]
+    steps = [line for line in log if line["event"] == "step"][_SETTLING:]
+    return statistics.median(s["shots_per_s"] for s in steps), steps[-1]["memory_gb"]
+
+
+def _noise(
+    title_id: str, shots: int, model_config: ModelConfig, rng: np.random.Generator
+) -> TitleFeatures:
+    edges = np.arange(shots + 1, dtype=np.int64) * 4_000_000
+    blocks = model_config.modalities
+    return TitleFeatures(
+        title_id,
+        title_id,
+        title_id,
+        np.stack([edges[:-1], edges[1:]], axis=1),
+        {
+            name: rng.standard_normal((shots, block.dim), np.float32).astype(np.float16)
+            for name, block in blocks.items()
+        },
+        {name: np.ones(shots, np.bool_) for name in blocks},
+    )

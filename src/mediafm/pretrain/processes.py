@@ -1,0 +1,105 @@
+"""One process or several: ``torchrun`` starts them, this adds up what each has done.
+
+Every process holds the whole model and takes its share of every batch. Gradients are summed, not
+averaged, and divided by the number of masked shots of the whole batch: the result is that of one
+process with the same batch.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from mediafm.model.device import find_device
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The processes of a run.
+
+    Args:
+        rank: Which one this is.
+        world: How many there are.
+        device: What this one computes on.
+    """
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes and validates."""
+        return self.rank == 0
+
+    def add(self, model: nn.Module, numbers: Sequence[float]) -> list[float]:
+        """Sums the gradients in place, and some numbers, over all processes in one message.
+
+        Args:
+            model: Its parameters; where a process has no gradient, it counts as zeros.
+            numbers: Of this process.
+
+        Returns:
+            The sums of the numbers.
+        """
+        if self.world == 1:
+            return list(numbers)
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        for p in parameters:
+            if p.grad is None:
+                p.grad = torch.zeros_like(p)
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        tail = torch.tensor(numbers, dtype=torch.float32, device=self.device)
+        flat = torch.cat([*(g.flatten() for g in gradients), tail])
+        dist.all_reduce(flat)
+        at = 0
+        for gradient in gradients:
+            gradient.copy_(flat[at : at + gradient.numel()].view_as(gradient))
+            at += gradient.numel()
+        return [float(v) for v in flat[at:]]
+
+    def tell(self, values: Sequence[float]) -> list[float]:
+        """What the first process says, in double precision."""
+        if self.world == 1:
+            return list(values)
+        told = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.broadcast(told, src=0)
+        return [float(v) for v in told]
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.world > 1:
+            self.tell([0.0])
+
+
+@contextmanager
+def processes(device: str) -> Iterator[Processes]:
+    """Joins the processes that ``torchrun`` started, or stands alone.
+
+    Args:
+        device: ``auto`` (a GPU if there is one), or torch's name of a device.
+
+    Raises:
+        ModelError: There is no such device.
+    """
+    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    if world == 1:
+        yield Processes(0, 1, find_device(device))
+        return
+    where = find_device(device)
+    if where.type == "cuda":
+        where = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(where)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if where.type == "cuda" else "gloo")
+        # Not before: a group that is destroyed and begun again under the same torchrun may read
+        # addresses of the former one from its store, and hang.
+        atexit.register(dist.destroy_process_group)
+    yield Processes(rank, world, where)

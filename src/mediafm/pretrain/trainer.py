@@ -1,0 +1,325 @@
+"""The training loop.
+
+Shapes: S shots of a batch, F fused width.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mediafm.errors import ModelError
+from mediafm.model import MediaFM, ModelConfig
+from mediafm.model.device import find_precision
+from mediafm.pretrain.checkpoint import Position, Saver, load_checkpoint
+from mediafm.pretrain.config import TrainConfig
+from mediafm.pretrain.data import Plan, Split
+from mediafm.pretrain.evaluate import MODEL, Scores, evaluate
+from mediafm.pretrain.loader import Batch, Loader, Reader
+from mediafm.pretrain.objective import objective
+from mediafm.pretrain.optim import optimizers, rate, set_rate
+from mediafm.pretrain.processes import Processes
+from mediafm.pretrain.run import CHECKPOINTS, LOG, Log, Stop, forget_checkpoints
+from mediafm.pretrain.store import ShotStore
+from mediafm.pretrain.verdict import Verdict, judge
+from mediafm.progress import Progress, Task
+
+_WATCHED = 24
+"""Most validation titles scored while training; the verdict uses all."""
+_SAMPLE = 8192
+"""Shots whose principal directions the projections begin with."""
+_STATISTICS = 262_144
+"""Most shots that the means are taken over: more change nothing that fp16 could show."""
+
+
+class Trainer:
+    """One run: its model, its data, where it is.
+
+    Args:
+        store: All titles.
+        split: Which of them train.
+        model_config: The network.
+        config: Options.
+        out: The run's folder.
+        progress: Where to report.
+        team: The processes of the run.
+    """
+
+    def __init__(
+        self,
+        store: ShotStore,
+        split: Split,
+        model_config: ModelConfig,
+        config: TrainConfig,
+        out: Path,
+        progress: Progress,
+        team: Processes,
+    ):
+        self.store, self.split, self.config = store, split, config
+        self.out, self.progress, self.team = out, progress, team
+        self.device, self.dtype = team.device, find_precision(config.precision, team.device)
+        torch.manual_seed(config.seed)
+        self.model = MediaFM(model_config)
+        self.model.fusion.fit(self._some(_STATISTICS))
+        self.model.to(self.device)
+        self.model.adapt(self._sample())
+        if config.compile:
+            self.model.compile_layers()
+        self.plan = Plan(
+            split.train,
+            [store.titles[i].shots for i in split.train],
+            config.window,
+            config.batch_shots,
+            config.seed,
+        )
+        self.optimizers = optimizers(self.model, config)
+        self.position = Position()
+        self.best: dict[str, Tensor] = {}
+        self.saver = Saver(out / CHECKPOINTS, config.keep)
+
+    def run(self) -> Verdict:
+        """Trains, judges, saves.
+
+        Returns:
+            The verdict, which is also saved with the model.
+        """
+        if found := load_checkpoint(self.saver.folder, self.model, self.optimizers):
+            self.position, self.best, passed = found
+            for line in passed:
+                self.progress.say(line)
+            self.progress.say(f"{self.out}: continuing at step {self.position.step}")
+        board = self.out if self.config.tensorboard else None
+        with (
+            Log(self.out / LOG, self.position.step, board, write=self.team.first) as log,
+            self.saver,
+            Stop() as stop,
+        ):
+            if not found:
+                log.write("start", step=0, **self._start())
+            with self.progress.task("pretrain", self.config.steps, "steps") as task:
+                task.advance(self.position.step)
+                self._steps(log, stop, task)
+            if self.best:
+                self.model.load_state_dict(self.best)
+            verdict = self._verdict() if self.team.first else judge(None)
+            self.model.summary = {
+                "verdict": verdict.to_dict(),
+                "data": self._data(),
+                "steps": self.position.step,
+                "best_step": self.position.best_step if self.best else self.position.step,
+                "settings": self.config.decisive(),
+            }
+            self.model.to("cpu").eval()
+            self.saver.wait()
+            if self.team.first:
+                self.model.save_pretrained(self.out)
+                log.write("verdict", step=self.position.step, **verdict.to_dict())
+        if self.team.first:
+            forget_checkpoints(self.out)
+        self.team.wait()
+        return verdict
+
+    def _steps(self, log: Log, stop: Stop, task: Task) -> None:
+        config, position = self.config, self.position
+        note = self._validate(log, compare=True) if position.step == 0 else ""
+        reader = Reader(self.store, self.model, config, self.device)
+        place = {"epoch": position.epoch, "index": position.index}
+        with Loader(
+            reader, self.plan, rank=self.team.rank, world=self.team.world, **place
+        ) as ahead:
+            since, waited = time.perf_counter(), 0.0
+            for epoch, index, parts in ahead:
+                if position.step >= config.steps or position.stale >= config.patience:
+                    break
+                lr = rate(position.step, config)
+                set_rate(self.optimizers, lr)
+                loss, norm, shots, stopping = self._step(parts, stop.wanted is not None)
+                position.step, position.epoch, position.index = position.step + 1, epoch, index + 1
+                seconds = time.perf_counter() - since
+                speed, waiting = shots / seconds, (ahead.waited - waited) / seconds
+                log.write(
+                    "step",
+                    step=position.step,
+                    epoch=epoch,
+                    loss=round(loss, 6),
+                    gradient=round(norm, 4),
+                    lr=round(lr, 4),
+                    shots=shots,
+                    seconds=round(seconds, 4),
+                    shots_per_s=round(speed, 1),
+                    waiting=round(waiting, 4),
+                    memory_gb=round(memory_gb(self.device), 3),
+                )
+                last = position.step == config.steps
+                if position.step % config.eval_every == 0 or last:
+                    note = self._validate(log)
+                task.advance()
+                task.note(f"loss {loss:.3f}{note}, {speed:,.0f} shots/s")
+                if position.step % config.checkpoint_every == 0 and not last:
+                    self._checkpoint()
+                # Several processes have to agree; what one was told, all hear in the next step.
+                if stopping or (self.team.world == 1 and stop.wanted is not None):
+                    self.progress.say(
+                        f"{self.out}: stopped at step {position.step}; "
+                        "run the same command again to continue"
+                    )
+                    self._checkpoint()
+                    self.saver.wait()
+                    stop.leave()
+                since, waited = time.perf_counter(), ahead.waited
+
+    def _step(self, parts: list[Batch], stop: bool) -> tuple[float, float, int, bool]:
+        """One optimizer step; returns loss, gradient's norm, shots, and whether to stop."""
+        # Dropout is drawn anew from here, so that a resumed run draws the same.
+        place = (self.config.seed, self.position.step, self.team.rank)
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
+        model = self.model.train()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        masked, count = torch.zeros((), device=self.device), 0
+        for part in parts:
+            with self._autocast():
+                loss = objective(model, part.to(self.device))
+            loss.total.backward()  # type: ignore[no-untyped-call]
+            masked, count = masked + loss.masked, count + loss.count
+        sums = [float(masked), float(count), float(sum(map(len, parts))), float(stop)]
+        total, count_all, shots, stops = self.team.add(model, sums)
+        scale = 1 / max(count_all, 1)
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        if not gradients:
+            return 0.0, 0.0, int(shots), stops > 0
+        torch._foreach_mul_(gradients, scale)
+        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), self.config.clip))
+        if not np.isfinite(norm):
+            raise ModelError(
+                f"the gradient is not finite at step {self.position.step + 1}",
+                where=self.out,
+                do="lower the learning rates",
+            )
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return total * scale, norm, int(shots), stops > 0
+
+    def _validate(self, log: Log, compare: bool = False) -> str:
+        if not self.split.val:
+            return ""
+        position, score = self.position, 0.0
+        if self.team.first:
+            scores = self._scores(self.split.val[:_WATCHED], 11, compare=compare)
+            score = scores.score
+            log.write("validate", step=position.step, **summary(scores))
+        (score,) = self.team.tell([score])
+        position.stale += 1
+        if score > position.best_score + 1e-4:
+            position.best_step, position.best_score, position.stale = position.step, score, 0
+            self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        return f", validation {score:.3f}"
+
+    def _scores(self, titles: list[int], use: int, compare: bool = False) -> Scores:
+        few = len(titles) < _WATCHED
+        with self._autocast():
+            return evaluate(
+                self.model,
+                map(self._title, titles),
+                mask_ratio=self.config.mask_ratio,
+                seed=self.config.seed + use,
+                repetitions=4 if few else 2,
+                compare=compare,
+            )
+
+    def _verdict(self) -> Verdict:
+        if not self.split.val:
+            return judge(None, note=self.split.note)
+        # Other masks than those that chose the step to keep.
+        shots = sum(self.store.titles[i].shots for i in self.split.val)
+        scores = evaluate(
+            self.model,
+            map(self._title, self.split.val),
+            mask_ratio=self.config.mask_ratio,
+            seed=self.config.seed + 12,
+            repetitions=min(16, max(4, round(2000 / max(self.config.mask_ratio * shots, 1)))),
+        )
+        return judge(scores, note=self.split.note, seed=self.config.seed)
+
+    def _checkpoint(self) -> None:
+        if self.team.first:
+            self.saver.save(self.position, self.model, self.best, self.optimizers)
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+    def _title(self, index: int) -> Any:
+        return self.store.title(index, list(self.model.config.modalities))
+
+    def _some(self, shots: int) -> Any:
+        """Training titles in an order drawn by the seed, until they hold enough shots."""
+        order = np.random.default_rng([self.config.seed, 5]).permutation(len(self.split.train))
+        for i in order:
+            if shots <= 0:
+                return
+            title = self._title(self.split.train[int(i)])
+            shots -= len(title)
+            yield title
+
+    def _sample(self) -> Tensor:
+        parts = [self.model.fusion(title) for title in self._some(_SAMPLE)]
+        return torch.cat(parts)[:_SAMPLE]
+
+    def _start(self) -> dict[str, Any]:
+        return {
+            "data": self._data(),
+            "settings": self.config.decisive(),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "device": str(self.device),
+            "precision": str(self.dtype).removeprefix("torch."),
+            "processes": self.team.world,
+        }
+
+    def _data(self) -> dict[str, Any]:
+        train, val = ([self.store.titles[i] for i in s] for s in (self.split.train, self.split.val))
+        return {
+            "train_titles": len(train),
+            "train_shots": sum(t.shots for t in train),
+            "val_titles": len(val),
+            "val_shots": sum(t.shots for t in val),
+            "val_title_ids": [t.title_id for t in val],
+            "note": self.split.note,
+        }
+
+
+def summary(scores: Scores) -> dict[str, Any]:
+    """What the log keeps of a validation: means over the masked shots."""
+    others = [name for name in scores.cosine if name != MODEL]
+    return {
+        "cosine": round(scores.score, 6),
+        "reciprocal_rank": round(float((1 / scores.rank[MODEL]).mean()), 6),
+        "effective_rank": round(scores.effective_rank, 3),
+        "modality": {name: round(by[MODEL], 6) for name, by in scores.modality.items()},
+        **({"baselines": _baselines(scores, others)} if others else {}),
+    }
+
+
+def _baselines(scores: Scores, names: list[str]) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            "cosine": round(float(scores.cosine[name].mean()), 6),
+            "reciprocal_rank": round(float((1 / scores.rank[name]).mean()), 6),
+        }
+        for name in names
+    }
+
+
+def memory_gb(device: torch.device) -> float:
+    """Most memory used so far: of the GPU, or resident memory of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
