@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from mediafm.cli import data, demo, encoding, look, train
+from mediafm.cli import data, demo, encoding, look, runs, train
 from mediafm.errors import MediaFMError, describe_os_error
 
 _INTERRUPTED = 130
@@ -34,6 +34,7 @@ app.command("similar")(look.similar)
 app.command("search")(look.search)
 app.command("plot")(look.plot)
 app.command("info")(look.info)
+app.command("runs")(runs.runs)
 
 
 def run() -> None:
