@@ -6,7 +6,8 @@
 A study is a list of variants, each a few changes to ``TrainConfig``; the first is what the others
 are compared with. A run trains on all but the validation episodes and is measured on these, at
 masks that are the same for all runs, whatever was masked in training. Each run is a line of
-``RECORDS/STUDY.jsonl``, written when it ends; the same command again continues after the last.
+``records/sitcom.jsonl``, written when it ends; the same command again continues after the last, and
+studies share the runs that they have in common.
 
 MSM cosines compare within one treatment only; across treatments the rank of the true shot and the
 probes decide. The step that is kept is chosen on the validation episodes too, for all variants.
@@ -41,42 +42,51 @@ Options = dict[str, Any]
 Variant = Options | list[Options]
 """Changes to ``TrainConfig``; or several to choose from by ``TUNING_STEPS`` steps of one seed."""
 
-RATES = (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3)
+RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 STUDIES: dict[str, dict[str, Variant]] = {
     "optimizer": {
         "muon": [{"optimizer": "muon", "muon_lr": rate} for rate in RATES],
-        "adamw": [{"optimizer": "adamw", "adam_lr": rate} for rate in RATES],
+        "adamw": [{"optimizer": "adamw", "adam_lr": rate / 4} for rate in (*RATES, 1.6e-2)],
     },
     "treatment": {
+        "standardised": {},
         "centred": {"treatment": "centred"},
-        "raw": {"treatment": "raw"},
         "unit": {"treatment": "unit"},
-        "standardised": {"treatment": "standardised"},
+        "raw": {"treatment": "raw"},
+    },
+    "window": {
+        "96": {},
+        "512": {"window": 512},
+        "192": {"window": 192},
+        "48": {"window": 48},
     },
     "masking": {
         "shots": {},
         "spans of 3": {"mask_span": 3.0},
-        "spans of 6": {"mask_span": 6.0},
         "modalities too": {"hide_ratio": 0.1},
         "modality dropout": {"modality_dropout": 0.1},
         "30%": {"mask_ratio": 0.3},
-        "50%": {"mask_ratio": 0.5},
     },
     "positions": {
-        "both": {"positions": "both"},
-        "rotary": {"positions": "rotary"},
-        "learned": {"positions": "learned"},
+        "rotary": {},
+        "both": {"positions": "both", "window": 96},
+        "learned": {"positions": "learned", "window": 96, "max_shots": 96},
         "seconds": {"positions": "seconds"},
     },
-    "absent": {"zeros": {"absent": "zeros"}, "learned": {"absent": "learned"}},
-    "fusion": {"early": {"fusion": "early"}, "late": {"fusion": "late"}},
-    "dropout": {"0.1": {"dropout": 0.1}, "0": {"dropout": 0.0}, "0.3": {"dropout": 0.3}},
-    "window": {"512": {"window": 512}, "128": {"window": 128}, "32": {"window": 32}},
+    "absent": {"zeros": {}, "learned": {"absent": "learned"}},
+    "fusion": {"early": {}, "late": {"fusion": "late"}},
+    "dropout": {"0.1": {}, "0": {"dropout": 0.0}, "0.2": {"dropout": 0.2}},
+    "size": {"2x256": {}, "3x256": {"size": "3x256"}, "4x512": {"size": "4"}},
 }
+"""An empty variant is the defaults. AdamW, which then has all parameters, has rates of its own."""
+
+BASE: Options = {"eval_every": 40}
 TUNING_STEPS, TUNED_BY = 200, "cosine"
 """A list of options shares one treatment, so that cosines compare within it."""
 
 MASK_RATIO, MASKS_SEED = 0.2, 2026
+_SEEDS = 10
+"""Seeds below which the table looks for runs."""
 DATA = Path(__file__).parents[2] / "shared" / "data" / "sitcom-shots.parquet"
 RECORDS = Path(__file__).parent / "records"
 FIGURES = {
@@ -104,9 +114,16 @@ class Job:
     tuning: bool = False
 
     @property
+    def config(self) -> TrainConfig:
+        """All options."""
+        own = {**BASE, "steps": self.steps, "seed": self.seed, **self.options}
+        return dataclasses.replace(TrainConfig(), **own)
+
+    @property
     def key(self) -> str:
-        """What makes two runs the same."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """What makes two runs the same, in whichever study: everything that decides."""
+        decisive = json.dumps([self.tuning, self.config.decisive()], sort_keys=True)
+        return hashlib.sha256(decisive.encode()).hexdigest()[:16]
 
 
 class Bench:
@@ -119,7 +136,7 @@ class Bench:
     """
 
     def __init__(self, study: str, data: Path, records: Path):
-        self.path = records / f"{study}.jsonl"
+        self.study, self.path = study, records / "sitcom.jsonl"
         self.lines = _read(self.path)
         self.commit = _commit()
         self.titles, self.labels = sitcom.load(data)
@@ -127,15 +144,13 @@ class Bench:
         self.train, self.val = sitcom.divide(self.titles, self.held)
 
     def recorded(self, job: Job) -> dict[str, Any] | None:
-        """The record of a run that is done."""
+        """The record of a run that is done, by this process or another."""
+        self.lines = _read(self.path)
         return next((line for line in self.lines if line.get("key") == job.key), None)
 
     def run(self, job: Job) -> dict[str, Any]:
         """Trains, measures, and records."""
-        config = dataclasses.replace(
-            TrainConfig(),
-            **{"steps": job.steps, "seed": job.seed, "val_groups": tuple(self.held), **job.options},
-        )
+        config = dataclasses.replace(job.config, val_groups=tuple(self.held))
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             result = pretrain(self.titles, Path(folder) / "model", config)
@@ -252,6 +267,8 @@ def work(bench: Bench, variants: Mapping[str, Variant], seeds: Sequence[int], st
         nonlocal seconds, planned
         missing = [job for job in jobs if not bench.recorded(job)]
         for number, job in enumerate(missing, 1):
+            if bench.recorded(job):
+                continue  # another process has done it meanwhile
             started = time.perf_counter()
             found = bench.run(job)["figures"]
             seconds, planned = seconds + time.perf_counter() - started, planned + job.steps
@@ -279,12 +296,8 @@ def table(bench: Bench, variants: Mapping[str, Variant], seed: int, steps: int) 
     for name, variant in variants.items():
         if (options := chosen(bench, name, variant, seed, steps)) is None:
             continue
-        done = [
-            line
-            for line in bench.lines
-            if line.get("variant") == name
-            and line["key"] == Job(name, options, line["seed"], steps).key
-        ]
+        jobs = [Job(name, options, seed, steps) for seed in range(_SEEDS)]
+        done = [line for job in jobs if (line := bench.recorded(job))]
         if done:
             runs[name] = {line["seed"]: line["figures"] for line in done}
             fusions.setdefault(done[0]["fusion"], []).append(name)
@@ -297,7 +310,7 @@ def table(bench: Bench, variants: Mapping[str, Variant], seed: int, steps: int) 
         return "nothing is recorded"
     heads = [f"{head:>18}" for head, _ in FIGURES.values()]
     lines = [
-        f"{bench.path.stem}: {len(bench.train)} titles to train on, {len(bench.val)} to measure "
+        f"{bench.study}: {len(bench.train)} titles to train on, {len(bench.val)} to measure "
         f"on ({len(bench.held)} episodes), at most {steps} steps",
         f"commit {', '.join(sorted({x['commit'] for x in used}))}, "
         f"{min(x['date'] for x in used)} .. {max(x['date'] for x in used)}",

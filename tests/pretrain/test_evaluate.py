@@ -1,5 +1,6 @@
 """Baselines by hand, ranks, and the verdict."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ from shot_kit import DIMS, make_titles
 
 from mediafm.model import MediaFM, Modality, ModelConfig
 from mediafm.model.fusion import unit
-from mediafm.pretrain.evaluate import MODEL, Scores, _rank, baselines, evaluate
+from mediafm.pretrain.evaluate import MODEL, Scores, _rank, baselines, effective_rank, evaluate
 from mediafm.pretrain.verdict import Verdict, judge
 
 
@@ -106,20 +107,88 @@ def test_evaluation_is_reproducible_and_complete(model):
     names = {MODEL, "no context", "nearest", "title mean", "interpolation", "neighbourhood"}
     assert set(one.cosine) == set(one.rank) == set(one.share) == names
     assert set(one.modality) == set(DIMS)
+    assert all(set(by) == names for by in one.modality.values())
     for values in one.rank.values():
         assert (values >= 1).all()
     assert (one.rank["nearest"] >= 1.5).all()
-    short = evaluate(model, titles, mask_ratio=0.2, seed=1, full=False)
-    assert short.score == one.score
-    assert not short.rank
+    masked = 4 * sum(round(0.2 * len(t)) for t in titles)
+    assert len(one.title_S) == len(one.shot_S) == masked
+    assert {len(v) for by in (one.cosine, one.rank, one.share) for v in by.values()} == {masked}
+
+
+def test_the_model_alone_is_measured_the_same(model):
+    titles = make_titles(3)
+    whole = evaluate(model, titles, mask_ratio=0.2, seed=1)
+    alone = evaluate(model, titles, mask_ratio=0.2, seed=1, compare=False)
+    assert set(alone.cosine) == set(alone.rank) == set(alone.share) == {MODEL}
+    assert np.array_equal(alone.cosine[MODEL], whole.cosine[MODEL])
+    assert np.array_equal(alone.rank[MODEL], whole.rank[MODEL])
+    assert np.array_equal(alone.shot_S, whole.shot_S)
+    assert alone.effective_rank == whole.effective_rank
+    for modality, by in alone.modality.items():
+        assert by == {MODEL: whole.modality[modality][MODEL]}
+
+
+def test_more_repetitions_are_more_masks(model):
+    titles = make_titles(2)
+    few, more = (
+        evaluate(model, titles, mask_ratio=0.2, seed=1, repetitions=n, compare=False)
+        for n in (1, 3)
+    )
+    assert len(more.title_S) == 3 * len(few.title_S)
+    assert set(few.title_S) == set(more.title_S) == {0, 1}
+
+
+def by_svd(e_NH):
+    singular = np.linalg.svd(e_NH, compute_uv=False)
+    share = singular / singular.sum()
+    share = share[share > 0]
+    return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def rank_of(e_NH):
+    return effective_rank(torch.from_numpy(e_NH.T @ e_NH))
+
+
+def test_effective_rank_of_known_cases():
+    rng = np.random.default_rng(0)
+    assert rank_of(np.eye(12)) == pytest.approx(12)
+    assert rank_of(np.tile(np.eye(12)[:5], (7, 1))) == pytest.approx(5, rel=1e-3)
+    one = rng.normal(size=(1, 12))
+    assert rank_of(np.repeat(one, 30, axis=0)) == pytest.approx(1, abs=1e-3)
+    assert np.isnan(effective_rank(torch.zeros(12, 12)))
+
+
+@pytest.mark.parametrize("shape", [(50, 12), (300, 32), (5, 20)])
+def test_effective_rank_equals_a_decomposition(shape):
+    rng = np.random.default_rng(1)
+    e_NH = rng.normal(size=shape) * np.geomspace(1, 0.01, shape[1])
+    e_NH /= np.linalg.norm(e_NH, axis=1, keepdims=True)
+    assert rank_of(e_NH) == pytest.approx(by_svd(e_NH), rel=1e-4)
+
+
+def test_effective_rank_is_of_the_visible_shots(model):
+    titles = make_titles(2)
+    found = evaluate(model, titles, mask_ratio=0.2, seed=1, repetitions=1, compare=False)
+    embeddings = []
+    for i, title in enumerate(titles):
+        x_NF, masked_N = model.fusion(title), torch.zeros(len(title), dtype=torch.bool)
+        masked_N[found.shot_S[found.title_S == i]] = True
+        h_NH = model.hidden(x_NF, model.fusion.metadata(title.metadata), masked_N)
+        embeddings.append(unit(h_NH)[~masked_N].double().numpy())
+    assert found.effective_rank == pytest.approx(by_svd(np.concatenate(embeddings)), rel=1e-3)
 
 
 def test_titles_with_nothing_to_mask_are_left_out(model):
     title = make_titles(1, 5)[0]
     bare = {m: np.zeros_like(p) for m, p in title.present.items()}
-    import dataclasses
-
     nothing = dataclasses.replace(title, present=bare)
     found = evaluate(model, [nothing], mask_ratio=0.2, seed=0)
     assert len(found.title_S) == 0
     assert judge(found).outcome == "unknown"
+    # The masks of the others stay as they are.
+    titles = make_titles(2)
+    beside = evaluate(model, [nothing, titles[1]], mask_ratio=0.2, seed=0)
+    assert set(beside.title_S) == {1}
+    both = evaluate(model, titles, mask_ratio=0.2, seed=0)
+    assert np.array_equal(beside.shot_S, both.shot_S[both.title_S == 1])

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,26 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from run_kit import QUICK, TINY, Interrupting, Said, events, losses, weights
 from shot_kit import DIMS, make_titles
 
-from mediafm.catalog.records import EncoderRecord
+from mediafm.catalog.records import EncoderRecord, TitleRecord
 from mediafm.errors import CatalogError, MediaFMError, ModelError
 from mediafm.model import MediaFM
 from mediafm.pretrain import TrainConfig, pretrain
 from mediafm.pretrain.run import CHECKPOINTS
-from mediafm.progress import Silent
 
 STRUCTURED = make_titles(40, 30, noise=1.5)
-QUICK = TrainConfig(steps=12, batch_shots=64, eval_every=4, checkpoint_every=4, val_fraction=0.2)
-
-
-def weights(folder):
-    return (folder / "model.safetensors").read_bytes()
-
-
-def events(result, kind):
-    lines = [json.loads(line) for line in result.log.read_text().splitlines()]
-    return [line for line in lines if line["event"] == kind]
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +34,8 @@ def finished(tmp_path_factory):
 
 def test_context_wins_on_structured_titles(finished):
     result, _ = finished
-    losses = [line["loss"] for line in events(result, "step")]
-    assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.02
+    curve = [loss for _, loss in losses(result.out)]
+    assert np.mean(curve[-10:]) < np.mean(curve[:10]) - 0.02
     assert result.verdict.outcome == "context wins", result.verdict.text
     assert result.verdict.titles == 10
 
@@ -61,9 +51,9 @@ def test_a_run_leaves_a_model_a_log_and_no_checkpoints(finished):
         "run.json",
         "training.json",
     }
-    step = events(result, "step")[0]
-    assert {"step", "epoch", "loss", "lr_muon", "lr_adam", "shots_per_s"} <= set(step)
-    assert len(events(result, "validate")) >= 3
+    step = events(result.out, "step")[0]
+    assert {"step", "epoch", "loss", "gradient", "lr", "shots_per_s", "waiting"} <= set(step)
+    assert len(events(result.out, "validate")) >= 3
     assert result.verdict.text in (result.out / "README.md").read_text()
     summary = json.loads((result.out / "training.json").read_text())
     assert summary["settings"]["mask_ratio"] == config.mask_ratio
@@ -108,30 +98,6 @@ def test_noise_gives_a_negative_verdict(tmp_path):
     assert "--features fused" in result.verdict.text
 
 
-class Interrupting(Silent):
-    """Progress that sends a signal to this process after some steps."""
-
-    def __init__(self, after, number):
-        self.left, self.number = after, number
-
-    def task(self, *args):
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *args):
-        pass
-
-    def note(self, text):
-        pass
-
-    def advance(self, amount=1.0):
-        self.left -= amount
-        if self.left == 0:
-            os.kill(os.getpid(), self.number)
-
-
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
     titles = make_titles(8)
     handler = signal.getsignal(signal.SIGINT)  # a background job may have it ignored
@@ -148,8 +114,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
     parts = pretrain(titles, tmp_path / "parts", QUICK)
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
     assert parts.verdict == whole.verdict
-    steps = [[(e["step"], e["loss"]) for e in events(r, "step")] for r in (whole, parts)]
-    assert steps[0] == steps[1]
+    assert losses(parts.out) == losses(whole.out)
 
 
 @pytest.mark.parametrize("damage", ["truncate", "no state", "flip", "bad json"])
@@ -224,12 +189,18 @@ def test_one_series_is_split_by_title_and_said_so(tmp_path):
     assert "one series" in result.verdict.text
 
 
+def narrow(name):
+    return dataclasses.replace(make_titles(1, dims={"video": 7})[0], title_id=name)
+
+
 @pytest.mark.parametrize(
     ("titles", "words"),
     [
         ([], "no features"),
         (make_titles(2, 5), "at least 20"),
-        ([*make_titles(3), make_titles(1, dims={"video": 7})[0]], "wide"),
+        (make_titles(12, 1), "0 training titles hold 0 shots"),
+        ([*make_titles(3), narrow("zz")], "zz: video features are 7 wide, others 24"),
+        ([*make_titles(3), narrow("title01")], "two titles of this name"),
     ],
 )
 def test_what_cannot_be_trained_on_is_one_line(tmp_path, titles, words):
@@ -239,10 +210,30 @@ def test_what_cannot_be_trained_on_is_one_line(tmp_path, titles, words):
     assert not (tmp_path / "out").exists()
 
 
-def test_options_out_of_bounds_are_refused():
-    for options in ({"mask_ratio": 0.0}, {"val_fraction": 1.0}, {"steps": 0}):
-        with pytest.raises(ModelError):
-            TrainConfig(**options)
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("mask_ratio", 0.0),
+        ("mask_span", 0.5),
+        ("hide_ratio", 1.0),
+        ("modality_dropout", -0.1),
+        ("val_fraction", 1.0),
+        ("steps", 0),
+        ("workers", 0),
+        ("micro_shots", 0),
+        ("window", 1),
+        ("window", 600),
+        ("adam_lr", 0.0),
+        ("precision", "fp8"),
+    ],
+)
+def test_options_out_of_bounds_are_refused(option, value):
+    with pytest.raises(ModelError, match=option) as error:
+        TrainConfig(**{option: value})
+    assert "\n" not in str(error.value)
+
+
+def test_a_modality_that_is_not_there_is_refused():
     with pytest.raises(CatalogError, match=r"no smell features.*video, audio, text"):
         pretrain(make_titles(4), Path("nowhere"), TrainConfig(modalities=("smell",)))
 
@@ -264,14 +255,22 @@ def test_no_such_device(tmp_path):
 class Source:
     """A catalog, as far as training looks at it."""
 
+    uri = "somewhere"
+
+    def titles(self):
+        return [TitleRecord(t.title_id, t.ingest_id, shots=len(t)) for t in make_titles(6)]
+
+    def feature_versions(self):
+        return {}
+
     def encoders(self):
         return {m: EncoderRecord(m, f"{m} encoder", f"print-{m}", d) for m, d in DIMS.items()}
 
     def metadata_encoder(self):
         return EncoderRecord("metadata", "writer", "print-metadata", DIMS["text"])
 
-    def title_features(self):
-        return iter(make_titles(6))
+    def title_features(self, ids=None):
+        return (t for t in make_titles(6) if ids is None or t.title_id in ids)
 
 
 def test_fingerprints_of_a_catalog_are_recorded(tmp_path):
@@ -288,3 +287,90 @@ def test_other_treatments_train(tmp_path, treatment):
     result = pretrain(make_titles(6), tmp_path / "out", config)
     assert result.model.config.modalities["video"].treatment == treatment
     assert not result.model.config.metadata
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_either_precision_trains(tmp_path, precision):
+    config = dataclasses.replace(TINY, precision=precision, steps=30, eval_every=30)
+    out = pretrain(make_titles(12), tmp_path / "out", config).out
+    (start,) = events(out, "start")
+    assert start["precision"] == {"fp32": "float32", "bf16": "bfloat16"}[precision]
+    curve = [loss for _, loss in losses(out)]
+    assert np.isfinite(curve).all()
+    assert np.mean(curve[-8:]) < np.mean(curve[:8])
+    model = MediaFM.from_pretrained(out)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+EVERYTHING = dataclasses.replace(
+    TINY,
+    optimizer="adamw",
+    mask_span=3.0,
+    hide_ratio=0.2,
+    modality_dropout=0.2,
+    metadata_dropout=0.5,
+    treatment="standardised",
+    positions="seconds",
+    absent="learned",
+    fusion="late",
+    window=16,
+    max_shots=20,
+    micro_shots=20,
+    precision="bf16",
+    workers=3,
+    val_groups=("title00", "title03"),
+)
+
+
+def test_all_options_at_once_train(tmp_path):
+    result = pretrain(make_titles(8), tmp_path / "out", EVERYTHING)
+    assert result.steps == EVERYTHING.steps
+    assert np.isfinite([loss for _, loss in losses(result.out)]).all()
+    assert result.model.summary["data"]["val_title_ids"] == ["title00", "title03"]
+    config = MediaFM.from_pretrained(result.out).config
+    assert (config.fusion, config.absent, config.positions) == ("late", "learned", "seconds")
+    assert (config.max_shots, config.overlap) == (20, 10)
+    assert config.modalities["text"].treatment == "standardised"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_layers_train_alike(tmp_path):
+    config = dataclasses.replace(TINY, steps=4, dropout=0.0, precision="fp32")
+    plain = pretrain(make_titles(6), tmp_path / "plain", config)
+    config = dataclasses.replace(config, compile=True)
+    compiled = pretrain(make_titles(6), tmp_path / "compiled", config)
+    curve = [(step, pytest.approx(loss, abs=1e-4)) for step, loss in losses(plain.out)]
+    assert losses(compiled.out) == curve
+    again = MediaFM.from_pretrained(compiled.out)
+    assert again.fingerprint == compiled.model.fingerprint
+
+
+def test_a_missing_tensorboard_is_one_line_and_the_run_goes_on_without(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    config = dataclasses.replace(TINY, steps=2, tensorboard=True)
+    with pytest.raises(ModelError, match=r"TensorBoard is not installed.*pip install") as error:
+        pretrain(make_titles(6), tmp_path / "out", config)
+    assert "\n" not in str(error.value)
+    config = dataclasses.replace(config, tensorboard=False)
+    assert pretrain(make_titles(6), tmp_path / "out", config).fresh
+
+
+def test_a_modality_that_no_shot_has_is_left_out_and_said(tmp_path):
+    titles, config = make_titles(6), dataclasses.replace(TINY, steps=2)
+    for title in titles:
+        title.present["audio"][:] = False
+        title.features["audio"][:] = 0
+    said = Said()
+    model = pretrain(titles, tmp_path / "out", config, said).model
+    assert list(model.config.modalities) == ["video", "text"]
+    assert "no shot has audio features: the model goes without" in said.lines
+    asked = dataclasses.replace(config, modalities=("video", "audio"))
+    with pytest.raises(CatalogError, match=r"no shot has audio features.*video, text"):
+        pretrain(titles, tmp_path / "asked", asked)
+
+
+def test_a_learning_rate_too_high_is_one_line(tmp_path):
+    config = dataclasses.replace(TINY, adam_lr=1e30, optimizer="adamw", warmup=0.0)
+    with pytest.raises(ModelError, match=r"gradient is not finite at step \d+.*lower"):
+        pretrain(make_titles(6), tmp_path / "out", config)

@@ -22,6 +22,12 @@ HEAD = 2
 WORTH = 8192
 """Padded pairs of tokens that cost less than one more call on a CPU."""
 
+LIKE = 16
+TOKENS = 128
+"""Multiples to which lengths of windows, and rows of a batch, are rounded up on a CPU. Its matrix
+kernels are compiled for each shape and kept: shapes that come back cost nothing, and shapes that
+never do cost time and memory without end."""
+
 MOST = 2**19
 """Pairs of tokens in a call beyond which the weights of a head no longer fit a CPU's cache."""
 
@@ -49,20 +55,24 @@ class Packing:
     groups: tuple[int, ...]
 
     @classmethod
-    def of(cls, shots: Sequence[int], device: torch.device | None = None) -> Self:
+    def of(
+        cls, shots: Sequence[int], device: torch.device | None = None, *, multiple: int = 1
+    ) -> Self:
         """Lays windows of some numbers of shots one after the other.
 
         Args:
             shots: Shots of each window. Windows of one length are best neighbours.
             device: Where the indices are wanted.
+            multiple: The tokens are rounded up to it, by some at the end that nobody looks at.
         """
         lengths = np.asarray(shots, dtype=np.int64) + HEAD
         starts = np.concatenate([[0], lengths.cumsum()])
         place_T = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
+        shot_S = np.flatnonzero(place_T >= HEAD)
         packing = cls(
             tuple(lengths.tolist()),
-            torch.from_numpy(place_T),
-            torch.from_numpy(np.flatnonzero(place_T >= HEAD)),
+            torch.from_numpy(np.pad(place_T, (0, int(-starts[-1] % multiple)))),
+            torch.from_numpy(shot_S),
             torch.from_numpy(starts[:-1].copy()),
             torch.from_numpy(starts.astype(np.int32)),
             _groups(lengths.tolist()),
@@ -89,7 +99,8 @@ def _groups(lengths: Sequence[int]) -> tuple[int, ...]:
         else:
             sizes.append(1)
             first, longest = i, n
-    return tuple(sizes)
+    # Powers of two, so that shapes come back.
+    return tuple(1 << bit for n in sizes for bit in reversed(range(n.bit_length())) if n >> bit & 1)
 
 
 def attend(q_TAK: Tensor, k_TAK: Tensor, v_TAK: Tensor, pack: Packing) -> Tensor:
@@ -110,43 +121,56 @@ def attend(q_TAK: Tensor, k_TAK: Tensor, v_TAK: Tensor, pack: Packing) -> Tensor
         o_TAK = varlen_attn(q_TAK, k_TAK, v_TAK, cu, cu, longest, longest)
         assert isinstance(o_TAK, Tensor)
         return o_TAK
+    o_TAK = _by_groups(q_TAK, k_TAK, v_TAK, pack)
+    assert isinstance(o_TAK, Tensor)
+    return o_TAK
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # other windows in every batch
+def _by_groups(q_TAK: Tensor, k_TAK: Tensor, v_TAK: Tensor, pack: Packing) -> Tensor:
     ends = list(itertools.accumulate(pack.groups))
     groups = [pack.lengths[end - n : end] for n, end in zip(pack.groups, ends, strict=True)]
     sizes = [sum(group) for group in groups]
     # Heads first, once: products of heads that lie apart would copy them for every window.
-    three = (x.transpose(0, 1).contiguous() for x in (q_TAK, k_TAK, v_TAK))
-    parts = zip(*(torch.split(x_ATK, sizes, dim=1) for x_ATK in three), groups, strict=True)
-    o_ATK = torch.cat([_group(q, k, v, lengths) for q, k, v, lengths in parts], dim=1)
-    return o_ATK.transpose(0, 1)
+    three = [x.transpose(0, 1).contiguous() for x in (q_TAK, k_TAK, v_TAK)]
+    rest = three[0].shape[1] - sum(sizes)
+    split = zip(*(torch.split(x_ATK, [*sizes, rest], dim=1) for x_ATK in three), strict=True)
+    parts = [_group(q, k, v, n) for (q, k, v), n in zip(split, groups, strict=False)]
+    if rest:
+        parts.append(three[0].new_zeros(len(three[0]), rest, q_TAK.shape[2]))
+    return torch.cat(parts, dim=1).transpose(0, 1)
 
 
 def _group(q_ATK: Tensor, k_ATK: Tensor, v_ATK: Tensor, lengths: Sequence[int]) -> Tensor:
-    if len(lengths) == 1:
-        return _product(q_ATK, k_ATK, v_ATK, None)
-    w, longest, (heads, _, width) = len(lengths), max(lengths), q_ATK.shape
-    three, shape = (q_ATK, k_ATK, v_ATK), (heads, w, longest, width)
-    if min(lengths) == longest:
-        q, k, v = (x.reshape(shape) for x in three)
-        return _product(q, k, v, None).flatten(1, 2)
+    w, longest, three = len(lengths), max(lengths), (q_ATK, k_ATK, v_ATK)
+    heads, tokens, width = q_ATK.shape
+    if q_ATK.device.type == "cpu":
+        longest += -longest % LIKE
+    if w == 1:
+        q, k, v = (F.pad(x, (0, 0, 0, longest - tokens)) for x in three)
+        real_L = torch.arange(longest) < tokens if tokens < longest else None
+        return _product(q, k, v, real_L)[:, :tokens]
+    shape = (heads, w, longest, width)
     real_WL = torch.arange(longest) < torch.tensor(lengths)[:, None]
     at_T = real_WL.flatten().nonzero()[:, 0].to(q_ATK.device)
     room = q_ATK.new_zeros(heads, w * longest, width)
     q, k, v = (room.index_copy(1, at_T, x).view(shape) for x in three)
-    mask_W1L = real_WL[:, None].to(q_ATK.device)
-    o_AWLK = _product(q, k, v, mask_W1L)
+    o_AWLK = _product(q, k, v, real_WL[:, None] if min(lengths) < longest else None)
     return o_AWLK.flatten(1, 2).index_select(1, at_T)
 
 
-def _product(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Attention of windows of one length, ``(A, ..., L, K)``."""
+def _product(q: Tensor, k: Tensor, v: Tensor, real: Tensor | None) -> Tensor:
+    """Attention of windows of one length, ``(A, ..., L, K)``, to the tokens that are ``real``."""
     if q.device.type != "cpu":
+        mask = None if real is None else real.to(q.device)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     # Three plain products: at these lengths the CPU's fused kernel takes longer (its backward
     # pass in bfloat16 twice as long), and the weights fit in memory.
     with torch.autocast("cpu", enabled=False):  # it would copy the weights to float32 and back
         weights = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-        if mask is not None:
-            weights = weights.masked_fill(~mask, -torch.inf)
+        if real is not None:
+            with torch.no_grad():  # the softmax passes no gradient there anyway
+                weights.masked_fill_(~real, -torch.inf)
         return torch.matmul(weights.softmax(-1), v)
 
 

@@ -48,7 +48,7 @@ class Modality:
 
     dim: int
     encoder: str = ""
-    treatment: Treatment = "centred"
+    treatment: Treatment = "standardised"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class ModelConfig:
     max_shots: int = 512
     overlap: int = 256
     mlp_ratio: int = 4
-    positions: Positions = "both"
+    positions: Positions = "rotary"
     absent: Literal["zeros", "learned"] = "zeros"
     fusion: Literal["early", "late"] = "early"
     dropout: float = 0.1

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from mediafm.errors import ModelError
 from mediafm.fingerprint import fingerprint
-from mediafm.model.attention import HEAD, Packing, attend, dropout, rotate
+from mediafm.model.attention import HEAD, TOKENS, Packing, attend, dropout, rotate
 from mediafm.model.config import ModelConfig
 from mediafm.model.fusion import Fusion, ShotFeatures, unit
 from mediafm.model.hub import SafeHub, tensors_fingerprint
@@ -226,7 +226,7 @@ class MediaFM(SafeHub):
         """Runs packed windows through the encoder.
 
         Args:
-            x_SF: Fused shots of all windows, one window after the other.
+            x_SF: Fused shots of all windows, one window after the other; rows beyond are ignored.
             pack: Where the windows lie, each of at most ``max_shots`` shots.
             m_WG: Metadata of each window for [GLOBAL]; a row of zeros where there is none.
             masked_S: Where shots are replaced by [MASK].
@@ -264,7 +264,7 @@ class MediaFM(SafeHub):
         windows, shots = len(pack.head_W), len(pack.shot_S)
         row_S = torch.arange(2 + windows, 2 + windows + shots, device=pack.shot_S.device)
         if masked_S is not None:
-            row_S = row_S.masked_fill(masked_S, 1)
+            row_S = row_S.masked_fill(masked_S[:shots], 1)
         row_W = torch.arange(2, 2 + windows, device=pack.shot_S.device)
         source_T = torch.zeros_like(pack.place_T).index_copy(0, pack.shot_S, row_S)
         return source_T.index_copy(0, pack.head_W + 1, row_W)
@@ -336,7 +336,7 @@ class MediaFM(SafeHub):
             return None if a_N is None else torch.cat([a_N[w.start : w.end] for w in plan])
 
         training, _ = self.training, self.eval()
-        pack = Packing.of([len(w) for w in plan], x_NF.device)
+        pack = Packing.of([len(w) for w in plan], x_NF.device, multiple=TOKENS)
         m_WG = m_G.expand(len(plan), -1)
         h_SH = self(cut(x_NF), pack, m_WG, cut(masked_N), cut(seconds_N))
         self.train(training)

@@ -9,6 +9,9 @@ from typing import Any, Literal, get_args
 from mediafm.errors import ModelError
 from mediafm.model import Positions, Treatment
 
+SHORT = 96
+"""Longest window of training where nothing else is said: see ``benchmarks/records``."""
+
 Precision = Literal["auto", "fp32", "bf16"]
 
 WIDTH = 256
@@ -28,8 +31,9 @@ class TrainConfig:
         absent: What stands for an absent modality: ``zeros``, or a ``learned`` vector.
         fusion: ``early`` or ``late``.
         dropout: Dropout in the network.
-        window: Longest window of shots to train on; short ones keep small catalogs from being
-            learned by heart. Titles are embedded in windows of ``max_shots`` all the same.
+        window: Longest window of shots to train on; by default :data:`SHORT` where positions are
+            relative, else ``max_shots``. Titles are embedded in windows of ``max_shots`` all the
+            same. Short windows keep a small catalog from being learned by heart.
         max_shots: Longest sequence of shots that the model takes.
         split: What is held out together: ``group`` (the series, else the title) or ``title``.
         val_fraction: Share of the groups held out for validation, at least one.
@@ -68,17 +72,17 @@ class TrainConfig:
     size: str = "small"
     modalities: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ("synopsis",)
-    treatment: Treatment = "centred"
+    treatment: Treatment = "standardised"
     positions: Positions | None = None
     absent: Literal["zeros", "learned"] = "zeros"
     fusion: Literal["early", "late"] = "early"
     dropout: float = 0.1
-    window: int = 512
+    window: int | None = None
     max_shots: int = 512
     split: Literal["group", "title"] = "group"
     val_fraction: float = 0.1
     val_groups: tuple[str, ...] = ()
-    steps: int = 600
+    steps: int = 400
     batch_shots: int = 2048
     micro_shots: int = 65536
     mask_ratio: float = 0.2
@@ -109,7 +113,9 @@ class TrainConfig:
         for name in (*counts, "checkpoint_every", "keep", "workers"):
             if getattr(self, name) < 1:
                 raise ModelError(f"{name} is {getattr(self, name)}, must be at least 1")
-        if not 2 <= self.window <= self.max_shots:
+        if self.max_shots < 2:
+            raise ModelError(f"max_shots is {self.max_shots}, must be at least 2")
+        if self.window is not None and not 2 <= self.window <= self.max_shots:
             raise ModelError(
                 f"window is {self.window}, must be between 2 and max_shots ({self.max_shots})"
             )
@@ -118,8 +124,8 @@ class TrainConfig:
                 raise ModelError(f"{name} is {getattr(self, name)}, must be in [0, 1)")
         if not 0 < self.mask_ratio < 1:
             raise ModelError(f"mask_ratio is {self.mask_ratio}, must be between 0 and 1")
-        if not self.mask_span >= 1:
-            raise ModelError(f"mask_span is {self.mask_span}, must be at least 1")
+        if not 1 <= self.mask_span <= self.max_shots:
+            raise ModelError(f"mask_span is {self.mask_span}, must be in 1 .. {self.max_shots}")
         for name in ("muon_lr", "adam_lr", "clip"):
             if not getattr(self, name) > 0:
                 raise ModelError(f"{name} is {getattr(self, name)}, must be above 0")
@@ -128,6 +134,14 @@ class TrainConfig:
                 raise ModelError(
                     f"there is no {name} '{getattr(self, name)}'", do=f"use {' or '.join(known)}"
                 )
+
+    def longest(self, positions: Positions) -> int:
+        """The longest window to train on, for a network's way of knowing places."""
+        if self.window is not None:
+            return self.window
+        # A learned place that no window reached would be noise when whole titles are embedded.
+        absolute = positions in ("learned", "both")
+        return self.max_shots if absolute else min(SHORT, self.max_shots)
 
     def rates(self, hidden: int) -> tuple[float, float]:
         """Peak learning rates of Muon and AdamW for a width of the network.

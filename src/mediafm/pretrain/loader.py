@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from mediafm.model import MediaFM, Packing
+from mediafm.model.attention import TOKENS
 from mediafm.model.mediafm import seconds_of
 from mediafm.pretrain.config import TrainConfig
 from mediafm.pretrain.data import Piece, Plan, draw_hidden, draw_mask, portions, share
@@ -30,13 +31,17 @@ from mediafm.pretrain.store import ShotStore
 class Batch:
     """Packed windows as they were stored, with what is masked in them.
 
+    On a CPU, rows are rounded up (:data:`mediafm.model.attention.TOKENS`) by shots at the end that
+    belong to no window.
+
     Args:
         blocks: Modality to ``x_SD`` (float16) and ``present_S``.
         pack: Where the windows lie.
         m_WG: Metadata of each window, zeros where there is none.
         seconds_S: Time of each shot, float64.
         masked_S: Where the model sees [MASK].
-        masked_P: The same as indices.
+        masked_P: The same as indices; beyond ``masked``, the first of them again.
+        masked: How many shots are masked.
         hidden_SM: Blocks that the model sees as absent, or ``None``.
         asked_Q2: Shot and modality of the hidden blocks to predict, ``(Q, 2)``.
     """
@@ -47,11 +52,12 @@ class Batch:
     seconds_S: Tensor
     masked_S: Tensor
     masked_P: Tensor
+    masked: int
     hidden_SM: Tensor | None
     asked_Q2: Tensor
 
     def __len__(self) -> int:
-        return len(self.masked_S)
+        return len(self.pack.shot_S)
 
     def to(self, device: torch.device) -> Self:
         """The same on a device; from pinned memory without waiting."""
@@ -90,6 +96,7 @@ class Reader:
         self.widths = {name: block.dim for name, block in model.config.modalities.items()}
         self.fusion = copy.deepcopy(model.fusion).cpu()
         self.pinned = device.type == "cuda"
+        self.multiple = TOKENS if device.type == "cpu" else 1
 
     def batch(self, pieces: Sequence[Piece], epoch: int) -> Batch:
         """Reads and masks some windows.
@@ -101,23 +108,30 @@ class Reader:
         titles = self.store.titles
         spans = [(titles[p.title].first + p.start, titles[p.title].first + p.end) for p in pieces]
         total = sum(map(len, pieces))
-        blocks, present_MS = {}, np.zeros((len(self.names), total), np.bool_)
+        rows = self._rounded(total)
+        blocks, present_MS = {}, np.zeros((len(self.names), rows), np.bool_)
         for name, present_S in zip(self.names, present_MS, strict=True):
-            x_SD = self._empty(total, self.widths[name])
-            self.store.read(name, spans, x_SD.numpy(), present_S)
+            x_SD = self._empty(rows, self.widths[name])
+            x_SD[total:] = 0
+            self.store.read(name, spans, x_SD[:total].numpy(), present_S[:total])
             blocks[name] = (x_SD, self._place(torch.from_numpy(present_S)))
         masked_S, hidden_SM, asked_SM = self._masks(pieces, epoch, present_MS.T)
-        pack = Packing.of([len(p) for p in pieces])
+        masked_P = np.flatnonzero(masked_S)
+        masked, more = len(masked_P), self._rounded(len(masked_P)) - len(masked_P)
         return Batch(
             blocks,
-            pack,
+            Packing.of([len(p) for p in pieces], multiple=self.multiple),
             self._metadata(pieces, epoch),
             seconds_of(self.store.times(spans)),
             self._place(torch.from_numpy(masked_S)),
-            self._place(torch.from_numpy(np.flatnonzero(masked_S))),
+            self._place(torch.from_numpy(np.append(masked_P, masked_P[:1].repeat(more)))),
+            masked,
             self._place(torch.from_numpy(hidden_SM)) if hidden_SM.any() else None,
             self._place(torch.from_numpy(np.argwhere(asked_SM))),
         )
+
+    def _rounded(self, rows: int) -> int:
+        return rows + -rows % self.multiple
 
     def _masks(
         self, pieces: Sequence[Piece], epoch: int, present_SM: npt.NDArray[np.bool_]

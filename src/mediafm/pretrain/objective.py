@@ -47,8 +47,9 @@ def objective(model: MediaFM, batch: Batch) -> Loss:
         hidden_SF = batch.hidden_SM.repeat_interleave(widths.to(x_SF.device), dim=1)
         seen_SF = unit(x_SF.masked_fill(hidden_SF, 0.0))  # as if the modality were absent
     h_SH = model(seen_SF, batch.pack, batch.m_WG, batch.masked_S, batch.seconds_S)
-    y_PF = model.project(h_SH[batch.masked_P]).float()
-    masked = distance(y_PF, x_SF[batch.masked_P]).sum()
+    masked_P = batch.masked_P[: batch.masked]
+    y_PF = model.project(h_SH.index_select(0, batch.masked_P))[: batch.masked].float()
+    masked = distance(y_PF, x_SF.index_select(0, masked_P)).sum()
     total = masked
     if len(batch.asked_Q2):
         shot_Q, modality_Q = batch.asked_Q2.unbind(1)
@@ -57,7 +58,7 @@ def objective(model: MediaFM, batch: Batch) -> Loss:
             own = (modality_Q == j).nonzero()[:, 0]
             truth_QD = unit(x_SF[shot_Q[own], start:end])
             total = total + distance(y_QF[own, start:end], truth_QD).sum()
-    return Loss(total, masked.detach(), len(batch.masked_P))
+    return Loss(total, masked.detach(), batch.masked)
 
 
 def distance(y_PF: Tensor, x_PF: Tensor) -> Tensor:

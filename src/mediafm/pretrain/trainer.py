@@ -76,7 +76,7 @@ class Trainer:
         self.plan = Plan(
             split.train,
             [store.titles[i].shots for i in split.train],
-            config.window,
+            config.longest(model_config.positions),
             config.batch_shots,
             config.seed,
         )
@@ -173,6 +173,8 @@ class Trainer:
                     )
                     self._checkpoint()
                     self.saver.wait()
+                    # torchrun kills the others as soon as one has left.
+                    self.team.wait()
                     stop.leave()
                 since, waited = time.perf_counter(), ahead.waited
 
