@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import threading
@@ -105,7 +106,8 @@ def test_leftovers_of_a_killed_process_go(tmp_path):
     position, *_ = load_checkpoint(tmp_path, model, made)
     assert position.step == 3
     assert [p.name for p in tmp_path.iterdir()] == ["step-00000003"]
-    assert load_checkpoint(tmp_path / "nowhere", model, made) is None
+    position, best, passed = load_checkpoint(tmp_path / "nowhere", model, made)
+    assert (position, best, passed) == (Position(), {}, [])
 
 
 def test_a_failure_is_told_by_the_next_call_and_once(tmp_path):
@@ -181,3 +183,19 @@ def test_resuming_with_other_readers_is_bit_identical(tmp_path, config):
     assert parts.verdict == whole.verdict
     assert losses(parts.out) == losses(whole.out)
     assert [step for step, _ in losses(parts.out)] == list(range(1, 13))
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    titles = make_titles(8)
+    for name, size in (("a", "1x32"), ("b", "1x64")):
+        with pytest.raises(KeyboardInterrupt):
+            config = dataclasses.replace(QUICK, size=size)
+            pretrain(titles, tmp_path / name, config, Interrupting(3, signal.SIGINT))
+    (place,) = (tmp_path / "a" / CHECKPOINTS).iterdir()
+    shutil.copytree(place, tmp_path / "b" / CHECKPOINTS / "step-00000099")
+    with pytest.raises(ModelError, match="99: is a checkpoint of another model") as error:
+        pretrain(titles, tmp_path / "b", dataclasses.replace(QUICK, size="1x64"))
+    assert "\n" not in str(error.value)
+    shutil.rmtree(tmp_path / "b" / CHECKPOINTS / "step-00000099")
+    config = dataclasses.replace(QUICK, size="1x64")
+    assert pretrain(titles, tmp_path / "b", config).steps == QUICK.steps

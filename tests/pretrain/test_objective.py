@@ -25,7 +25,8 @@ PLAIN = TrainConfig(metadata_dropout=0.4)
 def model_of(treatment="centred", **options):
     torch.manual_seed(0)
     blocks = {m: Modality(d, treatment=treatment) for m, d in DIMS.items()}
-    shape = {"hidden": 32, "layers": 2, "heads": 4, "max_shots": 16, "overlap": 8, "dropout": 0.0}
+    shape = {"hidden": 32, "layers": 2, "heads": 4, "max_shots": 16, "overlap": 8}
+    shape |= {"dropout": 0.0, "positions": "both"}
     config = ModelConfig(blocks, {"synopsis": Modality(DIMS["text"])}, **{**shape, **options})
     model = MediaFM(config)
     with torch.no_grad():  # away from the special values of the start

@@ -9,7 +9,7 @@ from mediafm.pretrain import TrainConfig, pretrain
 @pytest.mark.shared
 def test_context_beats_every_baseline_on_a_sitcom(shared, tmp_path):
     titles, _ = sitcom.load(shared / "data" / "sitcom-shots.parquet")
-    config = TrainConfig(steps=80, batch_shots=1024, eval_every=40)
+    config = TrainConfig(steps=150, batch_shots=1024, eval_every=50)
     verdict = pretrain(titles, tmp_path / "model", config).verdict
     assert verdict.outcome == "context wins", verdict.text
     assert verdict.resampled == "titles"

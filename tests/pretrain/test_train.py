@@ -291,7 +291,8 @@ def test_other_treatments_train(tmp_path, treatment):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_either_precision_trains(tmp_path, precision):
-    config = dataclasses.replace(TINY, precision=precision, steps=30, eval_every=30)
+    options = {"precision": precision, "steps": 40, "eval_every": 40, "batch_shots": 256}
+    config = dataclasses.replace(TINY, **options)
     out = pretrain(make_titles(12), tmp_path / "out", config).out
     (start,) = events(out, "start")
     assert start["precision"] == {"fp32": "float32", "bf16": "bfloat16"}[precision]

@@ -128,7 +128,7 @@ def _write(folder: Path, keep: int, position: Position, whole: dict[str, Tensor]
 
 def load_checkpoint(
     folder: Path, model: MediaFM, optimizers: Sequence[torch.optim.Optimizer]
-) -> tuple[Position, dict[str, Tensor], list[str]] | None:
+) -> tuple[Position, dict[str, Tensor], list[str]]:
     """Restores the newest checkpoint that is whole.
 
     Args:
@@ -137,10 +137,13 @@ def load_checkpoint(
         optimizers: Get their states.
 
     Returns:
-        The position, the best weights, and a line for each damaged checkpoint passed over;
-        ``None`` if there is no checkpoint that is whole.
+        The position, the best weights, and a line for each damaged checkpoint passed over; the
+        beginning, if there is none that is whole.
+
+    Raises:
+        ModelError: A checkpoint is of another model.
     """
-    passed = []
+    passed: list[str] = []
     for leftover in folder.glob(".step-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     for place in sorted(folder.glob("step-*"), reverse=True):
@@ -153,6 +156,7 @@ def load_checkpoint(
         except (MediaFMError, TypeError, ValueError, OSError) as error:
             passed.append(f"passed over a damaged checkpoint: {error}")
             continue
+        _check(place, model, tensors)
         model.load_state_dict(_under("model.", tensors), strict=True)
         for i, optimizer in enumerate(optimizers):
             states: dict[int, dict[str, Tensor]] = {}
@@ -162,7 +166,14 @@ def load_checkpoint(
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": states, "param_groups": groups})
         return position, _under("best.", tensors), passed
-    return None
+    return Position(), {}, passed
+
+
+def _check(place: Path, model: MediaFM, tensors: dict[str, Tensor]) -> None:
+    """Refuses what somebody put there from another run."""
+    own = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    if own != {name: tensor.shape for name, tensor in _under("model.", tensors).items()}:
+        raise ModelError("is a checkpoint of another model", where=place, do="remove it")
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

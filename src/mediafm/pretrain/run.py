@@ -79,6 +79,7 @@ class Log:
     """
 
     def __init__(self, path: Path, step: int, board: Path | None = None, *, write: bool = True):
+        self._path = path
         self._file: TextIO | None = None
         self._board: Any = None
         if not write:
@@ -97,10 +98,21 @@ class Log:
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, event: str, *, step: int, **values: Any) -> None:
-        """Adds a line."""
+        """Adds a line.
+
+        Raises:
+            ModelError: It cannot be written.
+        """
         if self._file is not None:
-            self._file.write(json.dumps({"event": event, "step": step, **values}) + "\n")
-            self._file.flush()
+            try:
+                self._file.write(json.dumps({"event": event, "step": step, **values}) + "\n")
+                self._file.flush()
+            except OSError as error:
+                raise ModelError(
+                    f"the log cannot be written ({describe_os_error(error)})",
+                    where=self._path,
+                    do="make room and run the same command again to continue",
+                ) from None
         if self._board is not None:
             for name, value in _flat(values).items():
                 if isinstance(value, int | float):

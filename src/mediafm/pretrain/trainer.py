@@ -91,10 +91,12 @@ class Trainer:
         Returns:
             The verdict, which is also saved with the model.
         """
-        if found := load_checkpoint(self.saver.folder, self.model, self.optimizers):
-            self.position, self.best, passed = found
-            for line in passed:
-                self.progress.say(line)
+        folder = self.saver.folder
+        self.position, self.best, passed = load_checkpoint(folder, self.model, self.optimizers)
+        for line in passed:
+            self.progress.say(line)
+        begun = self.position.step > 0
+        if begun:
             self.progress.say(f"{self.out}: continuing at step {self.position.step}")
         board = self.out if self.config.tensorboard else None
         with (
@@ -102,7 +104,7 @@ class Trainer:
             self.saver,
             Stop() as stop,
         ):
-            if not found:
+            if not begun:
                 log.write("start", step=0, **self._start())
             with self.progress.task("pretrain", self.config.steps, "steps") as task:
                 task.advance(self.position.step)
