@@ -43,10 +43,11 @@ Variant = Options | list[Options]
 """Changes to ``TrainConfig``; or several to choose from by ``TUNING_STEPS`` steps of one seed."""
 
 RATES = (1e-3, 2e-3, 4e-3, 8e-3)
+"""Of Muon; AdamW has a quarter, beside Muon as alone: the same grid for both."""
 STUDIES: dict[str, dict[str, Variant]] = {
     "optimizer": {
-        "muon": [{"optimizer": "muon", "muon_lr": rate} for rate in RATES],
-        "adamw": [{"optimizer": "adamw", "adam_lr": rate / 4} for rate in (*RATES, 1.6e-2)],
+        "muon": [{"muon_lr": rate, "adam_lr": rate / 4} for rate in RATES],
+        "adamw": [{"optimizer": "adamw", "adam_lr": rate / 4} for rate in RATES],
     },
     "treatment": {
         "standardised": {},
@@ -78,7 +79,7 @@ STUDIES: dict[str, dict[str, Variant]] = {
     "dropout": {"0.1": {}, "0": {"dropout": 0.0}, "0.2": {"dropout": 0.2}},
     "size": {"2x256": {}, "3x256": {"size": "3x256"}, "4x512": {"size": "4"}},
 }
-"""An empty variant is the defaults. AdamW, which then has all parameters, has rates of its own."""
+"""An empty variant is the defaults."""
 
 BASE: Options = {"eval_every": 40}
 TUNING_STEPS, TUNED_BY = 200, "cosine"
