@@ -14,6 +14,7 @@ from mediafm.errors import ModelError
 from mediafm.model import Fusion, MediaFM, Modality, ModelConfig, Packing
 from mediafm.model.attention import HEAD, attend
 from mediafm.model.fusion import unit
+from mediafm.model.start import adapt
 
 
 def small_model(*, positions="both", metadata=True, **options):
@@ -320,7 +321,7 @@ def test_a_new_model_predicts_a_masked_shot_by_its_neighbours():
     model = MediaFM(config).eval()
     x = unit(torch.randn(80, 16).cumsum(dim=0))  # a walk: near shots are alike
     x = unit(x - x.mean(dim=0))
-    model.adapt(x)
+    adapt(model, x)
     masked = torch.arange(80) % 5 == 2
     with torch.inference_mode():
         h = model(x, Packing.of([80]), torch.zeros(1, 0), masked)

@@ -29,10 +29,8 @@ from mediafm.model.attention import HEAD, TOKENS, Packing, attend, dropout, rota
 from mediafm.model.config import ModelConfig
 from mediafm.model.fusion import Fusion, ShotFeatures, unit
 from mediafm.model.hub import SafeHub, tensors_fingerprint
+from mediafm.model.start import draw_weights
 from mediafm.model.windows import Window, windows
-
-NEAR = 4.0
-"""Logit that a head gives to the nearest shot before anything is learned."""
 
 PACE = 4.0
 """Seconds that count as the distance of one shot where positions are in seconds."""
@@ -95,6 +93,12 @@ class Tower(nn.Module):
         self.input = nn.Linear(width, config.hidden)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
 
+    def layers(self) -> Iterator[Block]:
+        """The layers in order."""
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            yield block
+
     def project(self, x_SD: Tensor) -> Tensor:
         """Maps blocks of unit shots to ``e_SH`` with components around 1."""
         scale = math.sqrt(self.input.out_features)
@@ -134,86 +138,13 @@ class MediaFM(SafeHub):
         self.output = nn.Linear(h, config.fused)
         angles = frequencies(h // config.heads, config.max_shots)
         self.register_buffer("angles_K2", angles, persistent=False)
-        self.reset()
+        draw_weights(self)
 
-    @torch.no_grad()
-    def reset(self) -> None:
-        """Draws the weights anew from torch's random state.
-
-        BERT's 0.02, but attention begins by passing on what it looks at (``o v = 1``, the mimetic
-        initialisation of Trockman and Kolter 2023, arXiv 2305.09828), the feed-forward parts
-        begin silent, and the output is the input transposed. With rotary positions, attention
-        begins by looking at neighbours (see :meth:`_look_near`) and masks begin empty: before the
-        first step, a masked shot is predicted by about the mean of its neighbourhood.
-        """
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
-        for block in self.modules():
-            if isinstance(block, Block):
-                nn.init.zeros_(block.down.weight)
-                nn.init.orthogonal_(block.v.weight)
-                block.o.weight.copy_(block.v.weight.T)
-                if self.config.rotary:
-                    self._look_near(block)
-        for vector in (self.cls_H, self.no_metadata_H):
-            nn.init.normal_(vector, std=0.5)
-        for near in (self.mask_H, self.positions, self.absent_MH):
-            if near is not None:
-                nn.init.normal_(near, std=0.0 if self.config.rotary else 0.02)
-        if self.metadata is not None:
-            nn.init.orthogonal_(self.metadata.weight)
-        for name, tower in self._towers():
-            nn.init.orthogonal_(tower.input.weight)
-            self._tie(name)
-
-    def _towers(self) -> Iterator[tuple[str, Tower]]:
+    def encoders(self) -> Iterator[tuple[str, Tower]]:
+        """The towers by the name of what they read."""
         for name, tower in self.towers.items():
             assert isinstance(tower, Tower)
             yield name, tower
-
-    def _tie(self, name: str) -> None:
-        start, end = self.spans[name]
-        tower = self.towers[name]
-        assert isinstance(tower, Tower)
-        self.output.weight[start:end].copy_(tower.input.weight.T)
-
-    def _look_near(self, block: Block) -> None:
-        """Gives queries and keys a common bias, so that near shots attract each other.
-
-        Under RoPE a bias ``b`` in both adds ``sum b_i^2 cos(w_i d)`` at distance ``d`` to the
-        logit. With weights of a Gaussian's spectrum that is about a Gaussian of the distance;
-        the heads get widths from one shot to an eighth of the window.
-        """
-        heads, pairs = self.config.heads, len(self.angles_K2)
-        for head in range(heads):
-            width = (self.config.max_shots / 8) ** (head / max(heads - 1, 1))
-            spectrum = self.angles_K2 * torch.exp(-((self.angles_K2 * width) ** 2) / 2)
-            bias_K2 = (spectrum / spectrum.sum() * NEAR * math.sqrt(2 * pairs)).sqrt()
-            for layer in (block.q, block.k):
-                layer.bias[2 * pairs * head : 2 * pairs * head + pairs] = bias_K2
-
-    @torch.no_grad()
-    def adapt(self, x_NF: Tensor) -> None:
-        """Starts the projections in and out at the principal directions of the training shots.
-
-        A random projection from F to H keeps H / F of a vector's energy and would have to be
-        unlearned; principal directions keep most of it. Both stay trainable.
-
-        Args:
-            x_NF: Fused training shots, some thousands are enough.
-        """
-        for name, tower in self._towers():
-            start, end = self.spans[name]
-            x_ND = x_NF[:, start:end]
-            _, vectors_DD = torch.linalg.eigh((x_ND.T @ x_ND).double())
-            rank = min(self.config.hidden, end - start)
-            directions = vectors_DD.flip(1)[:, :rank].T.to(tower.input.weight.dtype)
-            # Mix them, or the leading direction alone would fill one component of every norm.
-            mix = nn.init.orthogonal_(torch.empty(self.config.hidden, rank)).to(directions.device)
-            tower.input.weight.copy_(mix @ directions)
-            self._tie(name)
 
     def forward(
         self,
@@ -239,7 +170,7 @@ class MediaFM(SafeHub):
         g_WH, turn = self._global(m_WG), self._turn(pack, seconds_S)
         special_2H, source_T = torch.stack([self.cls_H, self.mask_H]), self._sources(pack, masked_S)
         total_TH: Tensor | None = None
-        for name, tower in self._towers():
+        for name, tower in self.encoders():
             start, end = self.spans[name]
             e_SH = tower.project(x_SF[:, start:end])
             if absent_SM is not None and self.absent_MH is not None:
@@ -251,7 +182,7 @@ class MediaFM(SafeHub):
             if self.positions is not None:
                 e_TH = e_TH + F.embedding(pack.place_T, self.positions)
             x_TH = self.dropout(e_TH)
-            for block in tower.blocks:
+            for block in tower.layers():
                 x_TH = block(x_TH, pack, turn)
             total_TH = x_TH if total_TH is None else total_TH + x_TH
         assert total_TH is not None
@@ -315,8 +246,8 @@ class MediaFM(SafeHub):
 
     def compile_layers(self) -> None:
         """Compiles each layer with ``torch.compile``: one graph serves all of one shape."""
-        for block in self.modules():
-            if isinstance(block, Block):
+        for _, tower in self.encoders():
+            for block in tower.layers():
                 block.compile(dynamic=True)
 
     @torch.inference_mode()

@@ -19,6 +19,7 @@ from torch import Tensor
 from mediafm.errors import ModelError
 from mediafm.model import MediaFM, ModelConfig
 from mediafm.model.device import find_precision
+from mediafm.model.start import adapt
 from mediafm.pretrain.checkpoint import Position, Saver, load_checkpoint
 from mediafm.pretrain.config import TrainConfig
 from mediafm.pretrain.data import Plan, Split
@@ -70,7 +71,7 @@ class Trainer:
         self.model = MediaFM(model_config)
         self.model.fusion.fit(self._some(_STATISTICS))
         self.model.to(self.device)
-        self.model.adapt(self._sample())
+        adapt(self.model, self._sample())
         if config.compile:
             self.model.compile_layers()
         self.plan = Plan(
