@@ -34,6 +34,7 @@ def command(*arguments, **options):
         "reencode",
         "encoders",
         "pretrain",
+        "runs",
         "embed",
         "similar",
         "search",

@@ -12,6 +12,7 @@ from shot_kit import DIMS, make_titles
 
 from mediafm.catalog import EncoderRecord, TitleRecord
 from mediafm.progress import Silent
+from mediafm.timeline import Shot, Span
 
 ENCODERS = {m: EncoderRecord(m, f"{m}-encoder", f"{m}0000", d) for m, d in DIMS.items()}
 
@@ -107,3 +108,16 @@ def run(script, *args, **env):
         text=True,
         env={**os.environ, **env},
     )
+
+
+def fill(catalog, names, seed=0, encoders=None, dims=DIMS):
+    """Writes titles to a real catalog as they are in the kit."""
+    for title in make_titles(len(names), 12, seed=seed, dims=dims):
+        name = names[int(title.title_id[-2:])]
+        with catalog.writer(name, encoders or ENCODERS) as w:
+            edges = enumerate(title.times_N2.tolist())
+            w.add_shots([Shot(i, Span(start, end)) for i, (start, end) in edges])
+            for m in dims:
+                w.add_features(m, 0, title.features[m], title.present[m])
+            w.set_metadata("synopsis", title.metadata["synopsis"])
+            w.commit(TitleRecord(name, ""))

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from shot_kit import DIMS, make_titles
-from store_kit import ENCODERS, Source, check_same, odd_titles, run
+from store_kit import Source, check_same, fill, odd_titles, run
 
-from mediafm.catalog import Catalog, EncoderRecord, TitleRecord
+from mediafm.catalog import Catalog, EncoderRecord
 from mediafm.pretrain import build
 from mediafm.pretrain.build import build_store, cached_store
 from mediafm.progress import Silent
-from mediafm.timeline import Shot, Span
 
 
 @pytest.fixture
@@ -107,19 +106,6 @@ def test_a_cache_is_read_without_lance(tmp_path):
     child = run(_NO_LANCE, tmp_path / "c")
     out, err = child.communicate(timeout=120)
     assert out.split() == [str(sum(map(len, titles))), "title00"], err
-
-
-def fill(catalog, names, seed=0, encoders=None, dims=DIMS):
-    """Writes titles to a real catalog as they are in the kit."""
-    for title in make_titles(len(names), 12, seed=seed, dims=dims):
-        name = names[int(title.title_id[-2:])]
-        with catalog.writer(name, encoders or ENCODERS) as w:
-            edges = enumerate(title.times_N2.tolist())
-            w.add_shots([Shot(i, Span(start, end)) for i, (start, end) in edges])
-            for m in dims:
-                w.add_features(m, 0, title.features[m], title.present[m])
-            w.set_metadata("synopsis", title.metadata["synopsis"])
-            w.commit(TitleRecord(name, ""))
 
 
 def check_cache(catalog):
