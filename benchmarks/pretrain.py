@@ -1,4 +1,4 @@
-"""How fast we train, beside the straightforward way, in one run on the same shots.
+r"""How fast we train, beside the straightforward way, in one run on the same shots.
 
     python benchmarks/pretrain.py                                  # a CPU, 4 layers of 256
     python benchmarks/pretrain.py --only ours --size netflix --device cuda \\

@@ -1,5 +1,6 @@
 """`mediafm pretrain` as it is typed: options, a dry run, a real run that goes on."""
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 
 from mediafm.catalog import Catalog
 from mediafm.cli.main import main
+from mediafm.cli.train import pretrain
+from mediafm.pretrain import TrainConfig
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pretrain"))
 from store_kit import fill
@@ -25,6 +28,12 @@ def catalog(tmp_path_factory):
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MEDIAFM_TRAINING_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+def test_defaults_are_those_of_the_library():
+    defaults = inspect.signature(pretrain).parameters
+    for name in ("size", "steps", "seed", "device"):
+        assert defaults[name].default == getattr(TrainConfig(), name)
 
 
 FEW = ["--steps", "6", "--set", "batch_shots=64", "--set", "eval_every=3"]

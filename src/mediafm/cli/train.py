@@ -34,7 +34,7 @@ def pretrain(
             help="small, netflix (3 layers of 768, as the original), large, or a number of layers."
         ),
     ] = "small",
-    steps: Annotated[int, typer.Option(help="Most optimizer steps.")] = 600,
+    steps: Annotated[int, typer.Option(help="Most optimizer steps.")] = 400,
     seed: Annotated[int, typer.Option(help="Decides weights, windows and masks.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     settings: Annotated[
