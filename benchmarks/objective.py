@@ -70,8 +70,9 @@ STUDIES: dict[str, dict[str, Variant]] = {
     },
     "positions": {
         "rotary": {},
-        "both": {"positions": "both", "window": 96},
-        "learned": {"positions": "learned", "window": 96, "max_shots": 96},
+        "rotary, 96": {"max_shots": 96},
+        "both, 96": {"positions": "both", "window": 96, "max_shots": 96},
+        "learned, 96": {"positions": "learned", "window": 96, "max_shots": 96},
         "seconds": {"positions": "seconds"},
     },
     "absent": {"zeros": {}, "learned": {"absent": "learned"}},

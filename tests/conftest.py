@@ -10,9 +10,10 @@ REQUIRED = {name for name in os.environ.get("MEDIAFM_REQUIRE", "").split(",") if
 
 
 @pytest.fixture(scope="session", autouse=True)
-def vector_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Vectors of the tests stay out of the user's cache, those of child processes too."""
+def caches(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the tests cache stays out of the user's folders, that of child processes too."""
     os.environ["MEDIAFM_VECTOR_CACHE"] = str(tmp_path_factory.mktemp("vectors"))
+    os.environ["MEDIAFM_TRAINING_CACHE"] = str(tmp_path_factory.mktemp("training"))
 
 
 @pytest.fixture(scope="session")

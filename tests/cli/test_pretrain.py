@@ -58,7 +58,7 @@ def test_a_run_and_the_same_again(catalog, cache, tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["steps"] == 6
     assert json.loads((out / "config.json").read_text())["hidden"] == 64
-    assert list(cache.glob("*/manifest.json"))
+    assert list(cache.glob("*/training-cache.json"))
     before = (out / "model.safetensors").read_bytes()
     assert main(line) == 0
     assert (out / "model.safetensors").read_bytes() == before
@@ -70,7 +70,7 @@ def test_any_option_can_be_set(catalog, tmp_path, capsys):
     out = tmp_path / "model"
     line = ["pretrain", "-c", catalog, "-o", str(out), *FEW, *typed, "--json"]
     assert main([*line, "--cache", str(tmp_path / "own")]) == 0
-    assert (tmp_path / "own" / "manifest.json").exists()
+    assert (tmp_path / "own" / "training-cache.json").exists()
     run = json.loads((out / "run.json").read_text())
     assert run["settings"]["mask_span"] == 2
     assert run["settings"]["optimizer"] == "adamw"
@@ -85,7 +85,7 @@ def test_any_option_can_be_set(catalog, tmp_path, capsys):
         (["--set", "steps"], "error: --set steps: there is no such option"),
         (["--set", "mask_span=long"], "error: --set mask_span=long: input should be a valid num"),
         (["--set", "positions=up"], "error: --set positions=up: input should be 'learned'"),
-        (["--set", "mask_ratio=2"], "error: mask_ratio is 2.0, must be between 0 and 1"),
+        (["--set", "mask_ratio=2"], "error: mask_ratio is 2.0, must be below 1"),
         (["--size", "huge"], "error: there is no size 'huge'"),
         (["--set", "modalities=smell"], "error: there are no smell features; choose among video"),
         (["--device", "abacus"], "error: there is no device 'abacus'"),

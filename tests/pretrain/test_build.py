@@ -100,9 +100,9 @@ def test_damage_is_one_line_and_the_next_run_builds_anew(tmp_path):
         check_same(store, titles)
     assert "cut short" in said.lines[0]
     for name, content in (
-        ("manifest.json", "{"),
-        ("manifest.json", '{"format": "mediafm training cache", "version": 9}'),
-        ("manifest.json", '{"format": "mediafm training cache", "version": 1}'),
+        ("training-cache.json", "{"),
+        ("training-cache.json", '{"format": "mediafm training cache", "version": 9}'),
+        ("training-cache.json", '{"format": "mediafm training cache", "version": 1}'),
         ("titles.jsonl", "[]\n"),
         ("titles.jsonl", ""),
     ):
@@ -143,3 +143,13 @@ def test_a_full_disk_is_told_and_the_build_goes_on(small_disk, monkeypatch):
     with cached_store(source, small_disk / "c", Silent()) as store:
         check_same(store, titles)
     assert 0 < len(source.given) < 12
+
+
+def test_a_folder_of_something_else_with_our_names_in_it_is_left_alone(tmp_path):
+    folder = tmp_path / "c"
+    build_store(Source(make_titles(2)), folder, Silent()).close()
+    (folder / "thesis.txt").write_text("years of work")
+    with pytest.raises(CatalogError, match="holds no training cache; name another folder"):
+        cached_store(Source(make_titles(3)), folder, Silent())
+    assert (folder / "thesis.txt").read_text() == "years of work"
+    assert (folder / "training-cache.json").exists()

@@ -139,10 +139,10 @@ def test_a_catalog_and_what_changes_it(root, tmp_path):
 
 def test_manifest_says_what_the_files_are(tmp_path):
     with build_store(Source(odd_titles()), tmp_path / "c", Silent()):
-        manifest = json.loads((tmp_path / "c" / "manifest.json").read_text())
+        manifest = json.loads((tmp_path / "c" / "training-cache.json").read_text())
     sizes = {p.name: p.stat().st_size for p in (tmp_path / "c").iterdir()}
     assert manifest["files"].items() <= sizes.items()
-    assert sizes.keys() - manifest["files"].keys() == {"manifest.json", "titles.jsonl"}
+    assert sizes.keys() - manifest["files"].keys() == {"training-cache.json", "titles.jsonl"}
     half = np.fromfile(tmp_path / "c" / "features-video.f16", "<f2").reshape(-1, DIMS["video"])
     np.testing.assert_array_equal(half, np.concatenate([t.features["video"] for t in odd_titles()]))
 
@@ -181,4 +181,4 @@ def test_a_catalog_in_an_object_store(root, object_store):
     fill(catalog, ["c"], seed=2)
     assert check_cache(Catalog.open(object_store)) != first
     [cache] = root.iterdir()
-    assert json.loads((cache / "manifest.json").read_text())["uri"] == object_store
+    assert json.loads((cache / "training-cache.json").read_text())["uri"] == object_store

@@ -192,3 +192,18 @@ def test_titles_with_nothing_to_mask_are_left_out(model):
     assert set(beside.title_S) == {1}
     both = evaluate(model, titles, mask_ratio=0.2, seed=0)
     assert np.array_equal(beside.shot_S, both.shot_S[both.title_S == 1])
+
+
+def test_ranks_do_not_depend_on_the_precision_of_the_network():
+    torch.manual_seed(0)
+    titles = make_titles(3, 40)
+    model = MediaFM(ModelConfig({m: Modality(d) for m, d in DIMS.items()}, hidden=32))
+    model.fusion.fit(titles)
+    exact, half = (
+        evaluate(model, titles, mask_ratio=0.2, seed=1, repetitions=2, dtype=dtype)
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    for name in ("nearest", "interpolation", "neighbourhood", "title mean"):
+        assert np.array_equal(exact.rank[name], half.rank[name])
+        assert np.array_equal(exact.cosine[name], half.cosine[name])
+    assert np.abs(exact.cosine["model"] - half.cosine["model"]).mean() < 0.02

@@ -190,7 +190,7 @@ class Counting(Reader):
     """Reads nothing, counts, and is as slow as wanted."""
 
     def __init__(self, workers, delay=0.0):
-        self.config = dataclasses.replace(CONFIG, workers=workers)
+        self.config, self.most = dataclasses.replace(CONFIG, workers=workers), 1000
         self.delay, self.calls = delay, 0
 
     def batch(self, pieces, epoch):

@@ -375,3 +375,23 @@ def test_a_learning_rate_too_high_is_one_line(tmp_path):
     config = dataclasses.replace(TINY, adam_lr=1e30, optimizer="adamw", warmup=0.0)
     with pytest.raises(ModelError, match=r"gradient is not finite at step \d+.*lower"):
         pretrain(make_titles(6), tmp_path / "out", config)
+
+
+def test_validation_titles_without_two_shots_of_a_modality(tmp_path):
+    """Nothing can be measured on them, which is no reason to stop or to fail."""
+    titles = make_titles(8)
+    titles[-1].present["text"][1:] = False
+    config = dataclasses.replace(
+        QUICK, modalities=("text",), val_groups=(titles[-1].group,), val_fraction=0.0
+    )
+    result = pretrain(titles, tmp_path / "out", config)
+    assert result.steps == QUICK.steps
+    assert result.verdict.outcome == "unknown"
+
+
+def test_places_that_would_never_be_learned_are_refused(tmp_path):
+    config = dataclasses.replace(QUICK, positions="learned", window=16)
+    with pytest.raises(ModelError, match=r"beyond a window of 16 .*; set max_shots to 16 too"):
+        pretrain(make_titles(8), tmp_path / "out", config)
+    short = dataclasses.replace(config, max_shots=16)
+    assert pretrain(make_titles(8), tmp_path / "out", short).model.config.max_shots == 16

@@ -44,6 +44,8 @@ class Packing:
         shot_S: The token of each shot.
         head_W: The first token of each window.
         cu_seqlens: Offsets of the windows, ``(W + 1,)`` int32, for kernels of variable length.
+        longest: Most tokens in a window, rounded up: a bound that seldom changes, since compiled
+            code is made for each.
         groups: Numbers of neighbouring windows that share a call where there is no such kernel.
     """
 
@@ -52,6 +54,7 @@ class Packing:
     shot_S: Tensor
     head_W: Tensor
     cu_seqlens: Tensor
+    longest: int
     groups: tuple[int, ...]
 
     @classmethod
@@ -75,6 +78,7 @@ class Packing:
             torch.from_numpy(shot_S),
             torch.from_numpy(starts[:-1].copy()),
             torch.from_numpy(starts.astype(np.int32)),
+            int(-(-lengths.max(initial=1) // TOKENS) * TOKENS),
             _groups(lengths.tolist()),
         )
         return packing if device is None else packing.to(device)
@@ -113,11 +117,12 @@ def attend(q_TAK: Tensor, k_TAK: Tensor, v_TAK: Tensor, pack: Packing) -> Tensor
     Returns:
         ``(T, A, K)``.
     """
-    if q_TAK.is_cuda and q_TAK.dtype in (torch.bfloat16, torch.float16):
+    width = q_TAK.shape[-1]
+    half = q_TAK.dtype in (torch.bfloat16, torch.float16)
+    if q_TAK.is_cuda and half and width % 8 == 0 and width <= 256:  # what flash attention takes
         from torch.nn.attention.varlen import varlen_attn
 
-        longest = max(pack.lengths)
-        cu = pack.cu_seqlens
+        cu, longest = pack.cu_seqlens, pack.longest
         o_TAK = varlen_attn(q_TAK, k_TAK, v_TAK, cu, cu, longest, longest)
         assert isinstance(o_TAK, Tensor)
         return o_TAK

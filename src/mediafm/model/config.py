@@ -15,7 +15,8 @@ Treatment = Literal["raw", "unit", "centred", "standardised"]
 """What happens to a modality's vectors before they are concatenated.
 
 ``raw``: nothing. ``unit``: unit norm. ``centred``: minus the training mean, then unit norm.
-``standardised``: minus the mean, over the standard deviation of each component, then unit norm.
+``standardised``: minus the mean, over the standard deviation of each component, then unit norm
+(metadata, of which there is too little for that, is only centred).
 """
 
 Positions = Literal["learned", "rotary", "both", "seconds"]
@@ -104,7 +105,7 @@ class ModelConfig:
                 raise ModelError(
                     f"there is no {name} '{getattr(self, name)}'", do=f"choose {' or '.join(known)}"
                 )
-        if not 0 <= self.overlap < self.max_shots or not 0 <= self.dropout < 1:
+        if not 0 <= self.overlap < self.max_shots or not 0 <= self.dropout <= 0.9:
             raise ModelError(f"overlap {self.overlap} or dropout {self.dropout} is out of range")
 
     @property

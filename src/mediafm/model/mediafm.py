@@ -267,7 +267,8 @@ class MediaFM(SafeHub):
             return None if a_N is None else torch.cat([a_N[w.start : w.end] for w in plan])
 
         training, _ = self.training, self.eval()
-        pack = Packing.of([len(w) for w in plan], x_NF.device, multiple=TOKENS)
+        multiple = TOKENS if x_NF.device.type == "cpu" else 1
+        pack = Packing.of([len(w) for w in plan], x_NF.device, multiple=multiple)
         m_WG = m_G.expand(len(plan), -1)
         h_SH = self(cut(x_NF), pack, m_WG, cut(masked_N), cut(seconds_N))
         self.train(training)

@@ -11,6 +11,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -231,8 +232,12 @@ def build_store(source: FeatureSource, folder: Path, progress: Progress) -> Shot
 
 
 def _is_ours(folder: Path) -> bool:
-    names = {path.name for path in folder.iterdir()}
-    return not names or MANIFEST in names or JOURNAL in names
+    """Whether a folder may be emptied: it holds nothing but what a cache consists of."""
+    own = re.compile(
+        rf"\.?({re.escape(MANIFEST)}|{re.escape(JOURNAL)}|{re.escape(TITLES)})"
+        r"|times\.i64|(features|metadata)-[^/]+\.(f16|here)"
+    )
+    return all(own.fullmatch(path.name) and not path.is_dir() for path in folder.iterdir())
 
 
 class _Build:

@@ -115,7 +115,9 @@ def _write(folder: Path, keep: int, position: Position, whole: dict[str, Tensor]
         write_whole(temporary / _STATE, to_json({**asdict(position), "tensors": digest}))
         shutil.rmtree(place, ignore_errors=True)
         temporary.rename(place)
-        for old in sorted(folder.glob("step-*"))[:-keep]:
+        places = sorted(folder.glob("step-*"))
+        # What lies ahead was passed over as damaged, and its steps are done again.
+        for old in [p for p in places if p > place] + [p for p in places if p <= place][:-keep]:
             shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 Files, all raw and little-endian: ``features-M.f16`` a row per shot, ``features-M.here`` a byte per
 shot, ``times.i64`` start and end per shot, ``metadata-F.f16`` and ``metadata-F.here`` per title;
-``titles.jsonl`` one line per title; ``manifest.json`` says what they are.
+``titles.jsonl`` one line per title; ``training-cache.json`` says what they are.
 
 Shapes: S shots of some spans, N shots of one title, D width.
 """
@@ -26,7 +26,7 @@ from mediafm.errors import CatalogError, describe_os_error
 from mediafm.fingerprint import fingerprint
 
 FORMAT, VERSION = "mediafm training cache", 1
-MANIFEST, TITLES = "manifest.json", "titles.jsonl"
+MANIFEST, TITLES = "training-cache.json", "titles.jsonl"
 AGAIN = "delete the folder that holds it; the next run builds it anew"
 
 Spans = Sequence[tuple[int, int]]

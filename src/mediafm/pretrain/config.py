@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -14,6 +15,13 @@ SHORT = 96
 
 Precision = Literal["auto", "fp32", "bf16"]
 
+_SHARES = ("val_fraction", "hide_ratio", "modality_dropout", "metadata_dropout")
+_CHOICES = {
+    "optimizer": ("muon", "adamw"),
+    "precision": get_args(Precision),
+    "split": ("group", "title"),
+}
+
 WIDTH = 256
 """Hidden width for which the learning rates are said; others follow from it (:meth:`rates`)."""
 
@@ -23,7 +31,8 @@ class TrainConfig:
     """How a model is trained.
 
     Args:
-        size: Size of the network: ``small``, ``netflix``, ``large``, or a number of layers.
+        size: Size of the network: ``small``, ``netflix``, ``large``, a number of layers, or e.g.
+            ``4x256``.
         modalities: Modalities to use; all that the catalog has by default.
         metadata: Metadata fields that feed [GLOBAL]; what is not in the catalog is left out.
         treatment: Treatment of every modality.
@@ -40,8 +49,9 @@ class TrainConfig:
         val_groups: The groups to hold out, by name, instead of a share of them.
         steps: Most optimizer steps.
         batch_shots: Shots in a batch, about, over all processes; a batch holds whole windows.
-        micro_shots: Most shots that a device works on at once, about; a larger batch is taken in
-            parts, which changes memory and speed but not the result.
+        micro_shots: Most shots that a device works on at once, about (by default 2,048 on a CPU,
+            whose caches hold that many, and 65,536 elsewhere); a larger batch is taken in
+            parts, which changes memory and speed, and of the result only what dropout draws.
         mask_ratio: Share of the shots that are masked (20% in the original).
         mask_span: Mean length of a run of masked shots; 1 masks single shots, as the original.
         hide_ratio: Share of the shots of which one modality is hidden and predicted from the rest.
@@ -84,7 +94,7 @@ class TrainConfig:
     val_groups: tuple[str, ...] = ()
     steps: int = 400
     batch_shots: int = 2048
-    micro_shots: int = 65536
+    micro_shots: int | None = None
     mask_ratio: float = 0.2
     mask_span: float = 1.0
     hide_ratio: float = 0.0
@@ -110,26 +120,23 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         counts = ("steps", "batch_shots", "micro_shots", "eval_every", "patience")
-        for name in (*counts, "checkpoint_every", "keep", "workers"):
-            if getattr(self, name) < 1:
-                raise ModelError(f"{name} is {getattr(self, name)}, must be at least 1")
-        if self.max_shots < 2:
-            raise ModelError(f"max_shots is {self.max_shots}, must be at least 2")
-        if self.window is not None and not 2 <= self.window <= self.max_shots:
-            raise ModelError(
-                f"window is {self.window}, must be between 2 and max_shots ({self.max_shots})"
-            )
-        for name in ("val_fraction", "hide_ratio", "modality_dropout", "metadata_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ModelError(f"{name} is {getattr(self, name)}, must be in [0, 1)")
-        if not 0 < self.mask_ratio < 1:
-            raise ModelError(f"mask_ratio is {self.mask_ratio}, must be between 0 and 1")
-        if not 1 <= self.mask_span <= self.max_shots:
-            raise ModelError(f"mask_span is {self.mask_span}, must be in 1 .. {self.max_shots}")
-        for name in ("muon_lr", "adam_lr", "clip"):
-            if not getattr(self, name) > 0:
-                raise ModelError(f"{name} is {getattr(self, name)}, must be above 0")
-        for name, known in (("optimizer", ("muon", "adamw")), ("precision", get_args(Precision))):
+        least = dict.fromkeys((*counts, "checkpoint_every", "keep", "workers", "mask_span"), 1)
+        least |= dict.fromkeys(("seed", "split_seed", "weight_decay", "warmup"), 0)
+        least |= dict.fromkeys(_SHARES, 0) | {"max_shots": 2, "window": 2}
+        most = {"mask_span": self.max_shots, "window": self.max_shots, "warmup": 1}
+        above = dict.fromkeys(("muon_lr", "adam_lr", "clip", "mask_ratio"), 0)
+        below = dict.fromkeys((*_SHARES, "mask_ratio"), 1)
+        for bounds, holds, words in (
+            (least, operator.ge, "at least"),
+            (most, operator.le, "at most"),
+            (above, operator.gt, "above"),
+            (below, operator.lt, "below"),
+        ):
+            for name, bound in bounds.items():
+                value = getattr(self, name)
+                if value is not None and not holds(value, bound):
+                    raise ModelError(f"{name} is {value}, must be {words} {bound}")
+        for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise ModelError(
                     f"there is no {name} '{getattr(self, name)}'", do=f"use {' or '.join(known)}"
@@ -156,6 +163,7 @@ class TrainConfig:
     def decisive(self) -> dict[str, Any]:
         """The options that change the result: a run is resumed only under the same ones."""
         values = dataclasses.asdict(self)
-        for name in ("device", "checkpoint_every", "keep", "workers", "tensorboard"):
+        free = ("device", "checkpoint_every", "keep", "workers", "tensorboard", "micro_shots")
+        for name in free:
             del values[name]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

@@ -106,7 +106,7 @@ def estimate(
     speed, memory = _trial(lengths, model_config, config, team)
     shots, window = sum(lengths), config.longest(model_config.positions)
     cut = np.minimum(np.asarray(lengths, dtype=np.float64), window)
-    span = float((cut**2).sum() / max(cut.sum(), 1))  # of a shot, not of a title
+    span = float((cut * lengths).sum() / max(shots, 1))  # of a shot, not of a title
     flops = flops_per_shot(model_config, config.mask_ratio, span)
     model = MediaFM(model_config)
     parameters = sum(p.numel() for p in model.parameters())

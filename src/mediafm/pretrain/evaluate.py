@@ -94,6 +94,7 @@ def evaluate(
     seed: int,
     repetitions: int = 4,
     compare: bool = True,
+    dtype: torch.dtype = torch.float32,
 ) -> Scores:
     """Predicts masked shots of whole titles; the masks depend on seed, title and repetition only.
 
@@ -106,6 +107,7 @@ def evaluate(
         compare: Whether to measure the baselines too. One of them is the model itself with every
             shot masked (``no context``): what it knows of the place in a title and of its
             metadata.
+        dtype: In which the network multiplies matrices; ranks are always taken in float32.
 
     Returns:
         One entry per title, repetition and masked shot.
@@ -113,6 +115,7 @@ def evaluate(
     found: dict[str, dict[str, list[Tensor]]] = {"cosine": {}, "rank": {}, "share": {}}
     blocks: dict[str, dict[str, list[Tensor]]] = {name: {} for name in model.config.modalities}
     title_S, shot_S = [], []
+    cast = torch.autocast(model.fusion.mean_F.device.type, dtype, enabled=dtype != torch.float32)
     gram_HH = torch.zeros(model.config.hidden, model.config.hidden, dtype=torch.float64)
     for i, title in enumerate(titles):
         with torch.inference_mode():
@@ -126,7 +129,8 @@ def evaluate(
                 masked_N = torch.from_numpy(mask).to(x_NF.device)
                 if not mask.any():
                     continue
-                hidden_NH = model.hidden(x_NF, m_G, masked_N, seconds_N).float()
+                with cast:
+                    hidden_NH = model.hidden(x_NF, m_G, masked_N, seconds_N).float()
                 e_NH = unit(hidden_NH[usable_N & ~masked_N])
                 gram_HH += (e_NH.T @ e_NH).double().cpu()
                 made = {MODEL: unit(model.project(hidden_NH[masked_N]).float())}

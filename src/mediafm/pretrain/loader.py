@@ -96,7 +96,9 @@ class Reader:
         self.widths = {name: block.dim for name, block in model.config.modalities.items()}
         self.fusion = copy.deepcopy(model.fusion).cpu()
         self.pinned = device.type == "cuda"
-        self.multiple = TOKENS if device.type == "cpu" else 1
+        cpu = device.type == "cpu"
+        self.multiple = TOKENS if cpu else 1
+        self.most = config.micro_shots or (2048 if cpu else 65536)
 
     def batch(self, pieces: Sequence[Piece], epoch: int) -> Batch:
         """Reads and masks some windows.
@@ -224,7 +226,7 @@ class Loader:
 
     def _order(self) -> None:
         epoch, index, pieces = next(self._windows)
-        own = portions(share(pieces, self._rank, self._world), self._reader.config.micro_shots)
+        own = portions(share(pieces, self._rank, self._world), self._reader.most)
         self._ahead.append((epoch, index, self._pool.submit(self._read, own, epoch)))
 
     def _read(self, portions: Sequence[Sequence[Piece]], epoch: int) -> list[Batch]:

@@ -2,12 +2,13 @@
 
 Every process holds the whole model and takes its share of every batch. Gradients are summed, not
 averaged, and divided by the number of masked shots of the whole batch: the result is that of one
-process with the same batch.
+process with the same batch, but for dropout, which each draws for itself.
 """
 
 from __future__ import annotations
 
 import atexit
+import datetime
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,11 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from mediafm.errors import ModelError
 from mediafm.model.device import find_device
+
+_PATIENCE = datetime.timedelta(days=1)
+"""How long processes wait for one another: a cache is built, a verdict is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,27 @@ class Processes:
             at += gradient.numel()
         return [float(v) for v in flat[at:]]
 
+    def share(self, model: nn.Module, step: int) -> None:
+        """Gives every process the first one's weights, and checks that all are at one step.
+
+        The directions that projections begin with come from an eigenvalue routine, which another
+        machine or number of threads may round or turn differently.
+
+        Raises:
+            ModelError: The processes have read different checkpoints.
+        """
+        if self.world == 1:
+            return
+        for tensor in model.state_dict().values():
+            dist.broadcast(tensor, src=0)
+        steps = torch.tensor([step, -step], device=self.device)
+        dist.all_reduce(steps, op=dist.ReduceOp.MAX)
+        if int(steps[0]) != -int(steps[1]):
+            raise ModelError(
+                f"the processes have read checkpoints of steps {-int(steps[1])} to {int(steps[0])}",
+                do="give all of them the same folder, on a file system that they share",
+            )
+
     def tell(self, values: Sequence[float]) -> list[float]:
         """What the first process says, in double precision."""
         if self.world == 1:
@@ -93,12 +119,15 @@ def processes(device: str) -> Iterator[Processes]:
     if world == 1:
         yield Processes(0, 1, find_device(device))
         return
-    where = find_device(device)
-    if where.type == "cuda":
+    if device in ("auto", "cuda") and torch.cuda.is_available():
+        # Before anything touches the first GPU: every process would take memory there.
         where = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(where)
+    else:
+        where = find_device(device)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if where.type == "cuda" else "gloo")
+        backend = "nccl" if where.type == "cuda" else "gloo"
+        dist.init_process_group(backend, timeout=_PATIENCE)
         # Not before: a group that is destroyed and begun again under the same torchrun may read
         # addresses of the former one from its store, and hang.
         atexit.register(dist.destroy_process_group)

@@ -170,6 +170,10 @@ class Stop:
     def __exit__(self, *args: object) -> None:
         self._restore()
 
+    def done(self) -> None:
+        """Lets signals act at once again."""
+        self._restore()
+
     def leave(self) -> None:
         """Leaves as the signal would have.
 

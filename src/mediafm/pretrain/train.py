@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mediafm.catalog.records import EncoderRecord, TitleFeatures
-from mediafm.errors import CatalogError
+from mediafm.errors import CatalogError, ModelError
 from mediafm.model import MediaFM, Modality, ModelConfig
 from mediafm.model.hub import TRAINING, WEIGHTS
 from mediafm.pretrain.build import FeatureSource, cached_store, known_encoders
@@ -59,7 +59,9 @@ def pretrain(
     *,
     cache: Path | None = None,
 ) -> PretrainResult:
-    """Trains a model; the same call on an interrupted run continues it, bit for bit.
+    """Trains a model; the same call on an interrupted run continues it.
+
+    On one CPU process the result is bit for bit that of an uninterrupted run.
 
     Ctrl-C and SIGTERM write a checkpoint first. Under ``torchrun`` every process makes this call,
     and each takes its share of every batch.
@@ -234,7 +236,7 @@ def configure(held: Holding, config: TrainConfig, progress: Progress | None = No
         }
 
     options = {"positions": config.positions} if config.positions else {}
-    return ModelConfig.of_size(
+    made_config = ModelConfig.of_size(
         config.size,
         blocks({name: held.widths[name] for name in chosen}),
         blocks({f: held.fields[f] for f in config.metadata if f in held.fields}, "metadata"),
@@ -245,3 +247,11 @@ def configure(held: Holding, config: TrainConfig, progress: Progress | None = No
         dropout=config.dropout,
         **options,
     )
+    if made_config.positions in ("learned", "both"):
+        longest = config.longest(made_config.positions)
+        if longest < made_config.max_shots:
+            raise ModelError(
+                f"places beyond a window of {longest} shots would never be learned",
+                do=f"set max_shots to {longest} too, or use relative positions",
+            )
+    return made_config

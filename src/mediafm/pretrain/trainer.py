@@ -5,6 +5,7 @@ Shapes: S shots of a batch, F fused width.
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 import time
@@ -19,10 +20,11 @@ from torch import Tensor
 from mediafm.errors import ModelError
 from mediafm.model import MediaFM, ModelConfig
 from mediafm.model.device import find_precision
+from mediafm.model.hub import TRAINING, read_json
 from mediafm.model.start import adapt
 from mediafm.pretrain.checkpoint import Position, Saver, load_checkpoint
 from mediafm.pretrain.config import TrainConfig
-from mediafm.pretrain.data import Plan, Split
+from mediafm.pretrain.data import MOST_HELD_OUT, Plan, Split
 from mediafm.pretrain.evaluate import MODEL, Scores, evaluate
 from mediafm.pretrain.loader import Batch, Loader, Reader
 from mediafm.pretrain.objective import objective
@@ -96,12 +98,13 @@ class Trainer:
         self.position, self.best, passed = load_checkpoint(folder, self.model, self.optimizers)
         for line in passed:
             self.progress.say(line)
+        self.team.share(self.model, self.position.step)
         begun = self.position.step > 0
         if begun:
             self.progress.say(f"{self.out}: continuing at step {self.position.step}")
         board = self.out if self.config.tensorboard else None
         with (
-            Log(self.out / LOG, self.position.step, board, write=self.team.first) as log,
+            Log(self.out / LOG, self.position.step or -1, board, write=self.team.first) as log,
             self.saver,
             Stop() as stop,
         ):
@@ -110,6 +113,8 @@ class Trainer:
             with self.progress.task("pretrain", self.config.steps, "steps") as task:
                 task.advance(self.position.step)
                 self._steps(log, stop, task)
+            self._checkpoint()  # the verdict and the saving can be interrupted too
+            stop.done()
             if self.best:
                 self.model.load_state_dict(self.best)
             verdict = self._verdict() if self.team.first else judge(None)
@@ -120,6 +125,10 @@ class Trainer:
                 "best_step": self.position.best_step if self.best else self.position.step,
                 "settings": self.config.decisive(),
             }
+            if self.config.compile:  # or the first use would compile for minutes, for the CPU
+                trained, self.model = self.model, MediaFM(self.model.config)
+                self.model.load_state_dict(trained.state_dict())
+                self.model.summary = trained.summary
             self.model.to("cpu").eval()
             self.saver.wait()
             if self.team.first:
@@ -128,6 +137,9 @@ class Trainer:
         if self.team.first:
             forget_checkpoints(self.out)
         self.team.wait()
+        if not self.team.first:
+            self.model.summary = read_json(self.out / TRAINING)
+            verdict = Verdict.from_dict(self.model.summary["verdict"])
         return verdict
 
     def _steps(self, log: Log, stop: Stop, task: Task) -> None:
@@ -144,7 +156,14 @@ class Trainer:
                     break
                 lr = rate(position.step, config)
                 set_rate(self.optimizers, lr)
-                loss, norm, shots, stopping = self._step(parts, stop.wanted is not None)
+                try:
+                    loss, norm, shots, stopping = self._step(parts, stop.wanted is not None)
+                except torch.OutOfMemoryError:
+                    most = max(map(len, parts))
+                    raise ModelError(
+                        f"{most} shots at once do not fit in the memory of {self.device}",
+                        do=f"--set micro_shots={most // 2} and run the same command again",
+                    ) from None
                 position.step, position.epoch, position.index = position.step + 1, epoch, index + 1
                 seconds = time.perf_counter() - since
                 speed, waiting = shots / seconds, (ahead.waited - waited) / seconds
@@ -218,10 +237,13 @@ class Trainer:
             return ""
         position, score = self.position, 0.0
         if self.team.first:
-            scores = self._scores(self.split.val[:_WATCHED], 11, compare=compare)
-            score = scores.score
-            log.write("validate", step=position.step, **summary(scores))
+            scores = self._scores(spread(self.split.val, _WATCHED), 11, compare=compare)
+            score = scores.score if len(scores.title_S) else math.nan
+            if not math.isnan(score):
+                log.write("validate", step=position.step, **summary(scores))
         (score,) = self.team.tell([score])
+        if math.isnan(score):  # no validation title has two shots of these modalities
+            return ""
         position.stale += 1
         if score > position.best_score + 1e-4:
             position.best_step, position.best_score, position.stale = position.step, score, 0
@@ -229,28 +251,28 @@ class Trainer:
         return f", validation {score:.3f}"
 
     def _scores(self, titles: list[int], use: int, compare: bool = False) -> Scores:
-        few = len(titles) < _WATCHED
-        with self._autocast():
-            return evaluate(
-                self.model,
-                map(self._title, titles),
-                mask_ratio=self.config.mask_ratio,
-                seed=self.config.seed + use,
-                repetitions=4 if few else 2,
-                compare=compare,
-            )
+        return evaluate(
+            self.model,
+            map(self._title, titles),
+            mask_ratio=self.config.mask_ratio,
+            seed=self.config.seed + use,
+            repetitions=4 if len(titles) < _WATCHED else 2,
+            compare=compare,
+            dtype=self.dtype,
+        )
 
     def _verdict(self) -> Verdict:
         if not self.split.val:
             return judge(None, note=self.split.note)
         # Other masks than those that chose the step to keep.
-        shots = sum(self.store.titles[i].shots for i in self.split.val)
+        titles = spread(self.split.val, MOST_HELD_OUT)
+        masked = self.config.mask_ratio * sum(self.store.titles[i].shots for i in titles)
         scores = evaluate(
             self.model,
-            map(self._title, self.split.val),
+            map(self._title, titles),
             mask_ratio=self.config.mask_ratio,
             seed=self.config.seed + 12,
-            repetitions=min(16, max(4, round(2000 / max(self.config.mask_ratio * shots, 1)))),
+            repetitions=min(16, max(4 if masked < 50_000 else 1, round(2000 / max(masked, 1)))),
         )
         return judge(scores, note=self.split.note, seed=self.config.seed)
 
@@ -298,6 +320,12 @@ class Trainer:
             "val_title_ids": [t.title_id for t in val],
             "note": self.split.note,
         }
+
+
+def spread(titles: list[int], most: int) -> list[int]:
+    """At most so many titles, evenly spread: neighbours by name are often of one series."""
+    few = min(len(titles), most)
+    return [titles[i * len(titles) // few] for i in range(few)]
 
 
 def summary(scores: Scores) -> dict[str, Any]:
