@@ -36,7 +36,7 @@ import sitcom
 from mediafm.errors import MediaFMError
 from mediafm.model import Fusion
 from mediafm.pretrain import TrainConfig, evaluate, pretrain
-from mediafm.pretrain.evaluate import MODEL
+from mediafm.pretrain.evaluate import MODEL, effective_rank
 
 Options = dict[str, Any]
 Variant = Options | list[Options]
@@ -87,6 +87,8 @@ TUNING_STEPS, TUNED_BY = 200, "cosine"
 """A list of options shares one treatment, so that cosines compare within it."""
 
 MASK_RATIO, MASKS_SEED = 0.2, 2026
+RECIPE = 2
+"""Raised when the same options begin to train another model: older records no longer count."""
 _SEEDS = 10
 """Seeds below which the table looks for runs."""
 DATA = Path(__file__).parents[2] / "shared" / "data" / "sitcom-shots.parquet"
@@ -124,7 +126,7 @@ class Job:
     @property
     def key(self) -> str:
         """What makes two runs the same, in whichever study: everything that decides."""
-        decisive = json.dumps([self.tuning, self.config.decisive()], sort_keys=True)
+        decisive = json.dumps([RECIPE, self.tuning, self.config.decisive()], sort_keys=True)
         return hashlib.sha256(decisive.encode()).hexdigest()[:16]
 
 
@@ -162,9 +164,9 @@ class Bench:
         found = {**sitcom.figures(scores, MODEL)}
         if not job.tuning:
             found |= sitcom.probes(model.contextual, self.titles, self.labels, self.held)
-        e_SH = np.concatenate([model.contextual(title) for title in self.val])
+        e_SH = torch.from_numpy(np.concatenate([model.contextual(t) for t in self.val]))
         found |= {
-            "effective_rank": sitcom.effective_rank(e_SH),
+            "effective_rank": effective_rank(e_SH.T @ e_SH),
             "seconds": seconds,
             "steps": result.steps,
             "best_step": summary["best_step"],
@@ -328,8 +330,8 @@ def table(bench: Bench, variants: Mapping[str, Variant], seed: int, steps: int) 
         if by_seed is not first and common:
             gains = [{k: by_seed[s][k] - first[s][k] for k in FIGURES} for s in common]
             lines.append(f"{'  gain':24}{len(common):6}" + _cells(gains, deviation=False))
-    for line in bench.lines:
-        if names := fusions.get(line.get("marks", "-")):
+    for line in {line["marks"]: line for line in bench.lines if "marks" in line}.values():
+        if names := fusions.get(line["marks"]):
             lines += ["", f"without a model, features fused as in: {', '.join(names)}"]
             lines += [f"{k:30}" + _cells([v], deviation=True) for k, v in line["figures"].items()]
     return "\n".join([*lines, *[""] * bool(notes), *notes])

@@ -285,14 +285,3 @@ def _probe(x_SD: Array, y_S: Array, fold_S: Array, strengths: Sequence[float]) -
         return sum(score(strength, fit_S, (fold_S >= 0) & ~fit_S) for fit_S in folds)
 
     return score(max(strengths, key=by_folds), fold_S >= 0, fold_S < 0)
-
-
-def effective_rank(e_NH: Array) -> float:
-    """How many directions the rows use, 1 to H.
-
-    The exponential of the entropy of the singular values scaled to sum to one (Roy and Vetterli
-    2007, "The effective rank: a measure of effective dimensionality").
-    """
-    values = np.linalg.svd(e_NH.astype(np.float64), compute_uv=False)
-    share = values[values > 0] / values.sum()
-    return float(np.exp(-(share * np.log(share)).sum()))

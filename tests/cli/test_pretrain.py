@@ -97,3 +97,11 @@ def test_wrong_options_are_one_line(catalog, tmp_path, capsys, typed, message):
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith(message)
     assert not out.exists()
+
+
+def test_under_torchrun_the_first_process_speaks(catalog, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "3")  # without WORLD_SIZE it trains alone, but keeps silent
+    out = tmp_path / "model"
+    assert main(["pretrain", "-c", catalog, "-o", str(out), *FEW, "--json"]) == 0
+    assert main(["pretrain", "-c", catalog, "-o", str(out), "--dry-run", *FEW]) == 0
+    assert capsys.readouterr().out == ""

@@ -199,3 +199,34 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     shutil.rmtree(tmp_path / "b" / CHECKPOINTS / "step-00000099")
     config = dataclasses.replace(QUICK, size="1x64")
     assert pretrain(titles, tmp_path / "b", config).steps == QUICK.steps
+
+
+def test_two_do_not_train_in_one_folder(tmp_path):
+    out = tmp_path / "out"
+
+    class Meddling(Interrupting):
+        """While one trains, another tries."""
+
+        def advance(self, amount=1.0):
+            if self.left == 5:
+                with pytest.raises(ModelError, match="another process trains in this folder"):
+                    pretrain(make_titles(8), out, QUICK)
+            super().advance(amount)
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(make_titles(8), out, QUICK, Meddling(7, signal.SIGINT))
+    assert pretrain(make_titles(8), out, QUICK).steps == QUICK.steps
+
+
+def test_a_damaged_checkpoint_does_not_outlive_good_ones(tmp_path):
+    """It is the newest by name, but its steps are done again."""
+    titles, out = make_titles(8), tmp_path / "out"
+    config = dataclasses.replace(QUICK, keep=1, checkpoint_every=3)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(titles, out, config, Interrupting(8, signal.SIGINT))
+    (place,) = (out / CHECKPOINTS).iterdir()
+    (place / "state.safetensors").write_bytes(b"")
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(titles, out, config, Interrupting(5, signal.SIGINT))
+    assert [p.name for p in (out / CHECKPOINTS).iterdir()] == ["step-00000005"]
+    assert pretrain(titles, out, config).steps == QUICK.steps

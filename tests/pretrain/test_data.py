@@ -18,6 +18,7 @@ from mediafm.pretrain.data import (
     draw_hidden,
     draw_mask,
     portions,
+    sample,
     share,
     split_titles,
 )
@@ -286,3 +287,21 @@ def test_nothing_is_hidden_unless_asked_for():
     present = np.ones((5, 3), np.bool_)
     for array in draw_hidden(present, np.zeros(5, np.bool_), 0, 0, np.random.default_rng(0)):
         assert not array.any()
+
+
+@given(st.lists(st.integers(0, 300), max_size=20), st.integers(1, 3000), st.integers(0, 99))
+def test_a_sample_is_of_many_titles_and_never_the_same_shot_twice(lengths, shots, seed):
+    runs = sample(lengths, shots, np.random.default_rng(seed))
+    seen = [(title, i) for title, start, end in runs for i in range(start, end)]
+    assert len(seen) == len(set(seen))
+    assert all(0 <= start < end <= lengths[title] for title, start, end in runs)
+    assert all(end - start <= 64 for _, start, end in runs)
+    assert [title for title, *_ in runs] == sorted(title for title, *_ in runs)
+    if shots >= sum(lengths) + 64 * len(lengths):
+        assert len(seen) == sum(lengths)
+    assert len(seen) <= shots + 63
+
+
+def test_a_small_sample_reaches_most_titles():
+    runs = sample([1000] * 200, 64 * 200, np.random.default_rng(0))
+    assert len({title for title, *_ in runs}) > 110

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from shot_kit import DIMS, make_titles
 
 from mediafm.model import MediaFM, Modality, ModelConfig
@@ -207,3 +209,18 @@ def test_ranks_do_not_depend_on_the_precision_of_the_network():
         assert np.array_equal(exact.rank[name], half.rank[name])
         assert np.array_equal(exact.cosine[name], half.cosine[name])
     assert np.abs(exact.cosine["model"] - half.cosine["model"]).mean() < 0.02
+
+
+@given(st.lists(st.sampled_from("vmx"), min_size=2, max_size=60), st.integers(0, 99))
+def test_neighbours_are_those_of_a_full_search(kinds, seed):
+    """v visible, m masked, x without any modality."""
+    visible, masked = (torch.tensor([kind == k for kind in kinds]) for k in "vm")
+    if not visible.any() or not masked.any():
+        return
+    x = unit(torch.randn(len(kinds), 4, generator=torch.Generator().manual_seed(seed)))
+    made = baselines(x, visible, masked)
+    seen = visible.nonzero()[:, 0].tolist()
+    for row, at in enumerate(masked.nonzero()[:, 0].tolist()):
+        near = sorted(seen, key=lambda i, at=at: (abs(i - at), i))[:8]
+        assert torch.equal(made["nearest"][row], x[near[0]])
+        assert torch.allclose(made["neighbourhood"][row], unit(x[near].mean(dim=0)), atol=1e-5)

@@ -177,6 +177,6 @@ def test_alone_without_torchrun(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with processes("cpu") as team:
         assert (team.rank, team.world, team.first) == (0, 1, True)
-        assert team.add(None, [1.0, 2.0]) == [1.0, 2.0]
-        assert team.tell([0.1]) == [0.1]
+        assert team.sum_gradients(None, [1.0, 2.0]) == [1.0, 2.0]
+        assert team.from_first([0.1]) == [0.1]
         team.wait()

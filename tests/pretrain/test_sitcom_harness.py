@@ -77,12 +77,6 @@ def test_validation_episodes_are_spread_and_do_not_depend_on_the_order():
     assert sitcom.validation_episodes(titles[::-1]) == ["s01e03", "s01e10"]
 
 
-@pytest.mark.parametrize("rank", [1, 3, 8])
-def test_effective_rank_of_equal_directions_is_their_number(rank):
-    e_NH = np.tile(np.eye(8)[:rank], (5, 1))
-    assert sitcom.effective_rank(e_NH) == pytest.approx(rank)
-
-
 def test_probes_find_what_is_linear_and_nothing_else():
     pytest.importorskip("sklearn")
     rng = np.random.default_rng(0)

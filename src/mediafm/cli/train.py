@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,15 +63,18 @@ def pretrain(
 
     config = _config(settings or [], size=size, steps=steps, seed=seed, device=device)
     source = Catalog.open(catalog)
-    if dry_run:
+    if dry_run and not int(os.environ.get("RANK", "0")):
         cost = estimate_run(source, config)
         if json:
             print_json(asdict(cost))
         else:
             _show_cost(cost)
+    if dry_run:
         return
     result = train(source, out, config, reporter(json), cache=cache)
     verdict = result.verdict
+    if int(os.environ.get("RANK", "0")):  # under torchrun the first process speaks for all
+        return
     if json:
         print_json({"model": str(out), "steps": result.steps, "verdict": verdict.to_dict()})
         return

@@ -59,7 +59,12 @@ class Packing:
 
     @classmethod
     def of(
-        cls, shots: Sequence[int], device: torch.device | None = None, *, multiple: int = 1
+        cls,
+        shots: Sequence[int],
+        device: torch.device | None = None,
+        *,
+        multiple: int = 1,
+        pinned: bool = False,
     ) -> Self:
         """Lays windows of some numbers of shots one after the other.
 
@@ -67,17 +72,23 @@ class Packing:
             shots: Shots of each window. Windows of one length are best neighbours.
             device: Where the indices are wanted.
             multiple: The tokens are rounded up to it, by some at the end that nobody looks at.
+            pinned: Whether the indices lie in memory that a GPU can copy from without waiting.
         """
         lengths = np.asarray(shots, dtype=np.int64) + HEAD
         starts = np.concatenate([[0], lengths.cumsum()])
         place_T = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
         shot_S = np.flatnonzero(place_T >= HEAD)
+        place_T = np.pad(place_T, (0, int(-starts[-1] % multiple)))
+        arrays = (place_T, shot_S, starts[:-1].copy(), starts.astype(np.int32))
+        place, shot, head, cu = (
+            index.pin_memory() if pinned else index for index in map(torch.from_numpy, arrays)
+        )
         packing = cls(
             tuple(lengths.tolist()),
-            torch.from_numpy(np.pad(place_T, (0, int(-starts[-1] % multiple)))),
-            torch.from_numpy(shot_S),
-            torch.from_numpy(starts[:-1].copy()),
-            torch.from_numpy(starts.astype(np.int32)),
+            place,
+            shot,
+            head,
+            cu,
             int(-(-lengths.max(initial=1) // TOKENS) * TOKENS),
             _groups(lengths.tolist()),
         )

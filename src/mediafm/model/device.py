@@ -19,10 +19,13 @@ def find_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.empty(0, device=name).device
+        device = torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"there is no device '{name}' ({reason})", do="use 'cpu'") from None
+    if device.type == "mps":  # statistics and times are in double precision
+        raise ModelError("mps has no double precision, which is needed", do="use 'cpu'")
+    return device
 
 
 def find_precision(name: str, device: torch.device) -> torch.dtype:

@@ -179,17 +179,32 @@ class Fusion(nn.Module):
         Returns:
             ``m_G`` on the statistics' device: unit norm, zeros if no field is there.
         """
-        device, blocks, at = self.mean_G.device, [torch.zeros(0, device=self.mean_G.device)], 0
+        device, blocks = self.mean_G.device, {}
         for name, block in self.fields.items():
             m_D = _field(vectors, name, block)
-            if m_D is None:
-                blocks.append(torch.zeros(block.dim, device=device))
-            else:
-                mean_D = self.mean_G[at : at + block.dim]
-                m = torch.from_numpy(m_D).to(device)
-                blocks.append(_treat(m, mean_D, block))
+            here_W = torch.tensor([m_D is not None], device=device)
+            m_WD = np.zeros((1, block.dim), np.float32) if m_D is None else m_D[None]
+            blocks[name] = (torch.from_numpy(m_WD).to(device), here_W)
+        return self.fuse_metadata(blocks, 1)[0]
+
+    @torch.no_grad()
+    def fuse_metadata(self, blocks: Mapping[str, tuple[Tensor, Tensor]], windows: int) -> Tensor:
+        """Fuses the metadata of several windows.
+
+        Args:
+            blocks: For every field ``m_WD`` of any float type, and ``here_W``.
+            windows: How many.
+
+        Returns:
+            ``m_WG``, float32: unit norm, zeros where no field is there.
+        """
+        parts, at = [self.mean_G.new_zeros(windows, 0)], 0
+        for name, block in self.fields.items():
+            m_WD, here_W = blocks[name]
+            m_WD = _treat(m_WD.float(), self.mean_G[at : at + block.dim], block)
+            parts.append(torch.where(here_W[:, None], m_WD, 0.0))
             at += block.dim
-        return unit(torch.cat(blocks))
+        return unit(torch.cat(parts, dim=1))
 
     def extra_repr(self) -> str:
         """The blocks, for ``print(model)``."""

@@ -103,6 +103,32 @@ def _named(key: Sequence[str], groups: Sequence[str]) -> Split:
     return Split(train, [i for i, group in enumerate(key) if group in set(groups)])
 
 
+def sample(
+    lengths: Sequence[int], shots: int, rng: np.random.Generator, run: int = 64
+) -> list[tuple[int, int, int]]:
+    """Draws short runs of shots from many titles: shots of one title are much alike.
+
+    Args:
+        lengths: Shots of every title.
+        shots: How many are wanted, about; all that there are, if there are fewer.
+        rng: Where chance comes from.
+        run: Shots in a run.
+
+    Returns:
+        ``(title, start, end)`` of runs that do not overlap, in the order of the titles.
+    """
+    counts = -(-np.asarray(lengths, dtype=np.int64) // run)
+    ends = counts.cumsum()
+    total = int(ends[-1]) if len(ends) else 0
+    drawn = np.sort(rng.choice(total, min(total, -(-shots // run)), replace=False))
+    titles = np.searchsorted(ends, drawn, side="right")
+    starts = (drawn - (ends - counts)[titles]) * run
+    return [
+        (int(title), int(start), min(int(start) + run, lengths[title]))
+        for title, start in zip(titles, starts, strict=True)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A window of training: shots ``[start, end)`` of a title."""
@@ -137,7 +163,7 @@ class Plan:
         """Cuts the titles into windows and deals them into batches.
 
         Titles longer than a window are cut at a random phase, so that every shot is seen once
-        (but a last piece too short to be a window).
+        (but a first or last piece too short to be a window).
 
         Args:
             epoch: From 0.

@@ -1,7 +1,7 @@
 """What a run would cost, before it is begun: parameters, arithmetic, memory, time, disk.
 
 Arithmetic is counted; speed and memory are measured by some steps of the real loop on random shots
-of this catalog's shape. Nothing is written.
+of this catalog's shape, in a temporary folder. Nothing of it stays.
 """
 
 from __future__ import annotations

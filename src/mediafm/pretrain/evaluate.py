@@ -22,6 +22,8 @@ from mediafm.pretrain.data import draw_mask
 MODEL = "model"
 NEIGHBOURS = 8
 """Visible shots that the baseline ``neighbourhood`` averages."""
+_ROWS = 1024
+"""Masked shots that are ranked at once: a day of live recording has tens of thousands."""
 
 
 @dataclass
@@ -71,18 +73,23 @@ def baselines(x_NF: Tensor, visible_N: Tensor, masked_N: Tensor) -> dict[str, Te
     """
     seen = visible_N.nonzero()[:, 0]
     at = masked_N.nonzero()[:, 0]
-    distance = (at[:, None] - seen[None, :]).abs()
-    order = distance.sort(dim=1, stable=True).indices
     after = torch.searchsorted(seen, at)
+    # The nearest eight are among the eight visible shots on either side.
+    slot_MK = after[:, None] + torch.arange(-NEIGHBOURS, NEIGHBOURS, device=at.device)
+    there_MK = (slot_MK >= 0) & (slot_MK < len(seen))
+    slot_MK = slot_MK.clamp(0, len(seen) - 1)
+    distance_MK = (at[:, None] - seen[slot_MK]).abs().masked_fill(~there_MK, 2**62)
+    near_MK = slot_MK.gather(1, distance_MK.sort(dim=1, stable=True).indices)
+    near_MK = seen[near_MK[:, : min(NEIGHBOURS, len(seen))]]
     left, right = seen[(after - 1).clamp_min(0)], seen[after.clamp_max(len(seen) - 1)]
     gap = (right - left).clamp_min(1)
     weight = torch.where(right > left, (at - left) / gap, torch.zeros(len(at), device=at.device))
     weight = weight.clamp(0, 1)[:, None].to(x_NF.dtype)
     return {
-        "nearest": x_NF[seen[order[:, 0]]],
+        "nearest": x_NF[near_MK[:, 0]],
         "title mean": unit(x_NF[seen].mean(dim=0)).expand(len(at), -1),
         "interpolation": unit((1 - weight) * x_NF[left] + weight * x_NF[right]),
-        "neighbourhood": unit(x_NF[seen[order[:, :NEIGHBOURS]]].mean(dim=1)),
+        "neighbourhood": unit(x_NF[near_MK].mean(dim=1)),
     }
 
 
@@ -96,7 +103,9 @@ def evaluate(
     compare: bool = True,
     dtype: torch.dtype = torch.float32,
 ) -> Scores:
-    """Predicts masked shots of whole titles; the masks depend on seed, title and repetition only.
+    """Predicts masked shots of whole titles.
+
+    The masks depend on the seed, the title's place among the titles, and the repetition only.
 
     Args:
         model: The model; its mode and weights stay as they are.
@@ -190,10 +199,13 @@ def effective_rank(gram_HH: Tensor) -> float:
 
 def _rank(y_MF: Tensor, x_NF: Tensor, true_M: Tensor) -> Tensor:
     """Rank of the true shot; ties share their mean rank, floating-point noise is a tie."""
-    similarity_MN = y_MF @ x_NF.T
-    above_M = (similarity_MN > true_M[:, None] + 1e-6).sum(dim=1)
-    equal_M = ((similarity_MN - true_M[:, None]).abs() <= 1e-6).sum(dim=1)
-    return 1 + above_M + 0.5 * (equal_M - 1).clamp_min(0)
+    ranks = []
+    for y, true in zip(torch.split(y_MF, _ROWS), torch.split(true_M, _ROWS), strict=True):
+        similarity_MN = y @ x_NF.T
+        above_M = (similarity_MN > true[:, None] + 1e-6).sum(dim=1)
+        equal_M = ((similarity_MN - true[:, None]).abs() <= 1e-6).sum(dim=1)
+        ranks.append(1 + above_M + 0.5 * (equal_M - 1).clamp_min(0))
+    return torch.cat(ranks)
 
 
 def _by_modality(

@@ -72,7 +72,7 @@ class Batch:
             blocks={name: (move(x), move(p)) for name, (x, p) in self.blocks.items()},
             pack=self.pack.to(device, non_blocking=True),
             m_WG=move(self.m_WG),
-            seconds_S=move(self.seconds_S) if device.type != "mps" else self.seconds_S,
+            seconds_S=move(self.seconds_S),
             masked_S=move(self.masked_S),
             masked_P=move(self.masked_P),
             hidden_SM=None if self.hidden_SM is None else move(self.hidden_SM),
@@ -117,14 +117,16 @@ class Reader:
             x_SD[total:] = 0
             self.store.read(name, spans, x_SD[:total].numpy(), present_S[:total])
             blocks[name] = (x_SD, self._place(torch.from_numpy(present_S)))
-        masked_S, hidden_SM, asked_SM = self._masks(pieces, epoch, present_MS.T)
+        chances = [self._chance(piece, epoch) for piece in pieces]
+        m_WG = self._metadata(pieces, chances)
+        masked_S, hidden_SM, asked_SM = self._masks(pieces, chances, present_MS.T)
         masked_P = np.flatnonzero(masked_S)
         masked, more = len(masked_P), self._rounded(len(masked_P)) - len(masked_P)
         return Batch(
             blocks,
-            Packing.of([len(p) for p in pieces], multiple=self.multiple),
-            self._metadata(pieces, epoch),
-            seconds_of(self.store.times(spans)),
+            Packing.of([len(p) for p in pieces], multiple=self.multiple, pinned=self.pinned),
+            m_WG,
+            self._place(seconds_of(self.store.times(spans))),
             self._place(torch.from_numpy(masked_S)),
             self._place(torch.from_numpy(np.append(masked_P, masked_P[:1].repeat(more)))),
             masked,
@@ -136,13 +138,15 @@ class Reader:
         return rows + -rows % self.multiple
 
     def _masks(
-        self, pieces: Sequence[Piece], epoch: int, present_SM: npt.NDArray[np.bool_]
+        self,
+        pieces: Sequence[Piece],
+        chances: Sequence[np.random.Generator],
+        present_SM: npt.NDArray[np.bool_],
     ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         config, at = self.config, 0
         masked_S = np.zeros(len(present_SM), np.bool_)
         hidden_SM, asked_SM = np.zeros_like(present_SM), np.zeros_like(present_SM)
-        for piece in pieces:
-            rng = self._chance(piece, epoch, 3)
+        for piece, rng in zip(pieces, chances, strict=True):
             part = slice(at, at + len(piece))
             usable_N = np.asarray(present_SM[part].any(axis=1))
             masked_S[part] = draw_mask(usable_N, config.mask_ratio, rng, config.mask_span)
@@ -157,17 +161,20 @@ class Reader:
             at += len(piece)
         return masked_S, hidden_SM, asked_SM
 
-    def _metadata(self, pieces: Sequence[Piece], epoch: int) -> Tensor:
-        m_WG = self._empty(len(pieces), self.fusion.mean_G.numel(), torch.float32).zero_()
-        for i, piece in enumerate(pieces):
-            if self._chance(piece, epoch, 4).random() >= self.config.metadata_dropout:
-                found = {f: self.store.metadata(f, piece.title) for f in self.fusion.fields}
-                known = {field: m_D for field, m_D in found.items() if m_D is not None}
-                m_WG[i] = self.fusion.metadata(known)
-        return m_WG
+    def _metadata(self, pieces: Sequence[Piece], chances: Sequence[np.random.Generator]) -> Tensor:
+        told_W = torch.tensor([rng.random() >= self.config.metadata_dropout for rng in chances])
+        blocks = {}
+        for field, block in self.fusion.fields.items():
+            if field in self.store.fields:
+                m_WD, here_W = self.store.metadata_of(field, [piece.title for piece in pieces])
+                blocks[field] = (torch.from_numpy(m_WD), torch.from_numpy(here_W) & told_W)
+            else:
+                blocks[field] = (torch.zeros(len(pieces), block.dim), torch.zeros_like(told_W))
+        return self._place(self.fusion.fuse_metadata(blocks, len(pieces)))
 
-    def _chance(self, piece: Piece, epoch: int, use: int) -> np.random.Generator:
-        return np.random.default_rng([self.config.seed, use, epoch, piece.title, piece.start])
+    def _chance(self, piece: Piece, epoch: int) -> np.random.Generator:
+        """Where all chance of a window comes from: its place decides, not who reads it when."""
+        return np.random.default_rng([self.config.seed, 3, epoch, piece.title, piece.start])
 
     def _empty(self, rows: int, width: int, dtype: torch.dtype = torch.float16) -> Tensor:
         return torch.empty(rows, width, dtype=dtype, pin_memory=self.pinned)

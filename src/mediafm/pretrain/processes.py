@@ -44,7 +44,7 @@ class Processes:
         """Whether this is the process that writes and validates."""
         return self.rank == 0
 
-    def add(self, model: nn.Module, numbers: Sequence[float]) -> list[float]:
+    def sum_gradients(self, model: nn.Module, numbers: Sequence[float]) -> list[float]:
         """Sums the gradients in place, and some numbers, over all processes in one message.
 
         Args:
@@ -91,7 +91,7 @@ class Processes:
                 do="give all of them the same folder, on a file system that they share",
             )
 
-    def tell(self, values: Sequence[float]) -> list[float]:
+    def from_first(self, values: Sequence[float]) -> list[float]:
         """What the first process says, in double precision."""
         if self.world == 1:
             return list(values)
@@ -102,7 +102,7 @@ class Processes:
     def wait(self) -> None:
         """Until every process is here."""
         if self.world > 1:
-            self.tell([0.0])
+            self.from_first([0.0])
 
 
 @contextmanager

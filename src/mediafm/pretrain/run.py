@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import signal
 import threading
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TextIO
 
@@ -53,6 +56,25 @@ def claim_folder(out: Path, identity: dict[str, Any]) -> bool:
             do="name another folder, or remove this one",
         )
     return True
+
+
+@contextmanager
+def only_one(out: Path) -> Iterator[None]:
+    """Keeps a second process from training in the same folder.
+
+    Raises:
+        ModelError: One does.
+    """
+    with (out / RUN).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ModelError(
+                "another process trains in this folder", where=out, do="wait, or name another"
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        yield
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -211,18 +211,33 @@ class ShotStore:
         self._fill(f"metadata-{field}", run, m_D, 2)
         return m_D
 
-    def title(self, index: int, modalities: Sequence[str] | None = None) -> TitleFeatures:
+    def metadata_of(self, field: str, titles: Sequence[int]) -> tuple[Half, npt.NDArray[np.bool_]]:
+        """Vectors ``m_WD`` of a metadata field for some titles, and which titles have it."""
+        runs, total = joined([(title, title + 1) for title in titles], len(self.titles))
+        here_W, m_WD = np.empty(total, np.bool_), np.empty((total, self.fields[field]), np.float16)
+        self._fill(f"metadata-{field}.here", runs, here_W, 1)
+        self._fill(f"metadata-{field}", runs, m_WD, 2)
+        return m_WD, here_W
+
+    def title(
+        self,
+        index: int,
+        modalities: Sequence[str] | None = None,
+        part: tuple[int, int] | None = None,
+    ) -> TitleFeatures:
         """One title as the catalog gives it: for evaluation and statistics.
 
         Args:
             index: Its place in ``titles``.
             modalities: Which modalities; all by default.
+            part: Shots ``[start, end)`` of it; all by default.
         """
         title = self.titles[index]
-        span, features, present = [(title.first, title.first + title.shots)], {}, {}
+        start, end = part or (0, title.shots)
+        span, features, present = [(title.first + start, title.first + end)], {}, {}
         for name in self.widths if modalities is None else modalities:
-            features[name] = np.empty((title.shots, self.widths.get(name, 0)), np.float16)
-            present[name] = np.empty(title.shots, np.bool_)
+            features[name] = np.empty((end - start, self.widths.get(name, 0)), np.float16)
+            present[name] = np.empty(end - start, np.bool_)
             self.read(name, span, features[name], present[name])
         vectors = {name: self.metadata(name, index) for name in self.fields}
         return TitleFeatures(

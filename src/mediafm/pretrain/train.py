@@ -6,6 +6,7 @@ What a run is made of; :mod:`mediafm.pretrain.trainer` has the loop.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +20,7 @@ from mediafm.pretrain.config import TrainConfig
 from mediafm.pretrain.data import MIN_WINDOW, Split, split_titles
 from mediafm.pretrain.estimate import Estimate, estimate
 from mediafm.pretrain.processes import Processes, processes
-from mediafm.pretrain.run import LOG, claim_folder
+from mediafm.pretrain.run import LOG, claim_folder, only_one
 from mediafm.pretrain.store import ShotStore
 from mediafm.pretrain.trainer import Trainer
 from mediafm.pretrain.verdict import Verdict
@@ -130,8 +131,9 @@ def _pretrain(
         progress.say(f"{out}: this run is finished. {verdict.text}")
         steps = int(model.summary.get("steps", 0))
         return PretrainResult(model, verdict, out, out / LOG, steps, fresh=False)
-    trainer = Trainer(store, split, model_config, config, out, progress, team)
-    verdict = trainer.run()
+    with only_one(out) if team.first else nullcontext():
+        trainer = Trainer(store, split, model_config, config, out, progress, team)
+        verdict = trainer.run()
     return PretrainResult(trainer.model, verdict, out, out / LOG, trainer.position.step)
 
 

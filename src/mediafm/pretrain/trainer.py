@@ -5,10 +5,12 @@ Shapes: S shots of a batch, F fused width.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mediafm.catalog.records import TitleFeatures
 from mediafm.errors import ModelError
 from mediafm.model import MediaFM, ModelConfig
 from mediafm.model.device import find_precision
@@ -24,7 +27,7 @@ from mediafm.model.hub import TRAINING, read_json
 from mediafm.model.start import adapt
 from mediafm.pretrain.checkpoint import Position, Saver, load_checkpoint
 from mediafm.pretrain.config import TrainConfig
-from mediafm.pretrain.data import MOST_HELD_OUT, Plan, Split
+from mediafm.pretrain.data import MOST_HELD_OUT, Plan, Split, sample
 from mediafm.pretrain.evaluate import MODEL, Scores, evaluate
 from mediafm.pretrain.loader import Batch, Loader, Reader
 from mediafm.pretrain.objective import objective
@@ -37,10 +40,12 @@ from mediafm.progress import Progress, Task
 
 _WATCHED = 24
 """Most validation titles scored while training; the verdict uses all."""
+_WATCHING, _JUDGING = 11, 12
+"""Masks while training, and of the verdict: others than those that chose the step to keep."""
 _SAMPLE = 8192
 """Shots whose principal directions the projections begin with."""
 _STATISTICS = 262_144
-"""Most shots that the means are taken over: more change nothing that fp16 could show."""
+"""Shots, from as many titles as possible, that means and deviations are taken over."""
 
 
 class Trainer:
@@ -215,7 +220,7 @@ class Trainer:
             loss.total.backward()  # type: ignore[no-untyped-call]
             masked, count = masked + loss.masked, count + loss.count
         sums = [float(masked), float(count), float(sum(map(len, parts))), float(stop)]
-        total, count_all, shots, stops = self.team.add(model, sums)
+        total, count_all, shots, stops = self.team.sum_gradients(model, sums)
         scale = 1 / max(count_all, 1)
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         if not gradients:
@@ -237,11 +242,11 @@ class Trainer:
             return ""
         position, score = self.position, 0.0
         if self.team.first:
-            scores = self._scores(spread(self.split.val, _WATCHED), 11, compare=compare)
+            scores = self._scores(spread(self.split.val, _WATCHED), compare)
             score = scores.score if len(scores.title_S) else math.nan
             if not math.isnan(score):
                 log.write("validate", step=position.step, **summary(scores))
-        (score,) = self.team.tell([score])
+        (score,) = self.team.from_first([score])
         if math.isnan(score):  # no validation title has two shots of these modalities
             return ""
         position.stale += 1
@@ -250,12 +255,16 @@ class Trainer:
             self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         return f", validation {score:.3f}"
 
-    def _scores(self, titles: list[int], use: int, compare: bool = False) -> Scores:
+    def _masks(self, use: int) -> int:
+        """Seed of the masks that score, other ones for every use and seed of the run."""
+        return int(np.random.SeedSequence([self.config.seed, use]).generate_state(1)[0])
+
+    def _scores(self, titles: list[int], compare: bool = False) -> Scores:
         return evaluate(
             self.model,
             map(self._title, titles),
             mask_ratio=self.config.mask_ratio,
-            seed=self.config.seed + use,
+            seed=self._masks(_WATCHING),
             repetitions=4 if len(titles) < _WATCHED else 2,
             compare=compare,
             dtype=self.dtype,
@@ -264,14 +273,13 @@ class Trainer:
     def _verdict(self) -> Verdict:
         if not self.split.val:
             return judge(None, note=self.split.note)
-        # Other masks than those that chose the step to keep.
         titles = spread(self.split.val, MOST_HELD_OUT)
         masked = self.config.mask_ratio * sum(self.store.titles[i].shots for i in titles)
         scores = evaluate(
             self.model,
             map(self._title, titles),
             mask_ratio=self.config.mask_ratio,
-            seed=self.config.seed + 12,
+            seed=self._masks(_JUDGING),
             repetitions=min(16, max(4 if masked < 50_000 else 1, round(2000 / max(masked, 1)))),
         )
         return judge(scores, note=self.split.note, seed=self.config.seed)
@@ -283,22 +291,20 @@ class Trainer:
     def _autocast(self) -> AbstractContextManager[None]:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
-    def _title(self, index: int) -> Any:
-        return self.store.title(index, list(self.model.config.modalities))
+    def _title(self, index: int, part: tuple[int, int] | None = None) -> TitleFeatures:
+        return self.store.title(index, list(self.model.config.modalities), part)
 
-    def _some(self, shots: int) -> Any:
-        """Training titles in an order drawn by the seed, until they hold enough shots."""
-        order = np.random.default_rng([self.config.seed, 5]).permutation(len(self.split.train))
-        for i in order:
-            if shots <= 0:
-                return
-            title = self._title(self.split.train[int(i)])
-            shots -= len(title)
-            yield title
+    def _some(self, shots: int) -> Iterator[TitleFeatures]:
+        """Runs of training shots drawn by the seed; each title brings its metadata once."""
+        train, rng = self.split.train, np.random.default_rng([self.config.seed, 5])
+        before = None
+        for number, start, end in sample([self.store.titles[i].shots for i in train], shots, rng):
+            part = self._title(train[number], (start, end))
+            yield part if number != before else dataclasses.replace(part, metadata={})
+            before = number
 
     def _sample(self) -> Tensor:
-        parts = [self.model.fusion(title) for title in self._some(_SAMPLE)]
-        return torch.cat(parts)[:_SAMPLE]
+        return torch.cat([self.model.fusion(part) for part in self._some(_SAMPLE)])
 
     def _start(self) -> dict[str, Any]:
         return {
