@@ -87,6 +87,7 @@ TUNING_STEPS, TUNED_BY = 200, "cosine"
 """A list of options shares one treatment, so that cosines compare within it."""
 
 MASK_RATIO, MASKS_SEED = 0.2, 2026
+NOTHING = "nothing is recorded"
 RECIPE = 2
 """Raised when the same options begin to train another model: older records no longer count."""
 _SEEDS = 10
@@ -311,7 +312,7 @@ def table(bench: Bench, variants: Mapping[str, Variant], seed: int, steps: int) 
             scores = [f"{x['options']} {x['figures'][TUNED_BY]:.4f}" for x in tried if x]
             notes.append(f"{name}: {options}, by {TUNED_BY} of {', '.join(scores)}")
     if not runs:
-        return "nothing is recorded"
+        return NOTHING
     heads = [f"{head:>18}" for head, _ in FIGURES.values()]
     lines = [
         f"{bench.study}: {len(bench.train)} titles to train on, {len(bench.val)} to measure "
@@ -371,8 +372,9 @@ def main() -> None:
     if not options.table:
         work(bench, variants, options.seeds, options.steps)
     text = table(bench, variants, options.seeds[0], options.steps)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / f"{options.study}.txt").write_text(text + "\n", "utf-8")
+    if text != NOTHING:  # a table of an older recipe stays
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / f"{options.study}.txt").write_text(text + "\n", "utf-8")
     print(text)
 
 
