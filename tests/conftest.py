@@ -1,6 +1,8 @@
 """Fixtures that every test folder shares."""
 
 import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,21 @@ def shared() -> Path:
             pytest.fail(f"{reason}, and MEDIAFM_REQUIRE names them")
         pytest.skip(reason)
     return SHARED
+
+
+@pytest.fixture
+def make_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a real file system of a size such as ``2m``, once per test."""
+    disk = tmp_path / "disk"
+
+    def make(size: str) -> Path:
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            disk.rmdir()
+            pytest.skip("a small file system cannot be mounted here")
+        return disk
+
+    yield make
+    if disk.exists():
+        subprocess.run(["umount", "-l", str(disk)], check=True)

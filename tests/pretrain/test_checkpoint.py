@@ -4,7 +4,6 @@ import dataclasses
 import json
 import shutil
 import signal
-import subprocess
 import threading
 
 import pytest
@@ -128,14 +127,8 @@ def test_a_failure_is_told_by_the_next_call_and_once(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+def small_disk(make_disk):
+    return make_disk("16m")
 
 
 def test_a_full_disk_is_told_and_the_run_goes_on(tmp_path, small_disk):

@@ -180,8 +180,8 @@ def _product(q: Tensor, k: Tensor, v: Tensor, real: Tensor | None) -> Tensor:
     if q.device.type != "cpu":
         mask = None if real is None else real.to(q.device)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    # Three plain products: at these lengths the CPU's fused kernel takes longer (its backward
-    # pass in bfloat16 twice as long), and the weights fit in memory.
+    # Three plain products: at these lengths the CPU's fused kernel takes longer, above all its
+    # backward pass in bfloat16, and the weights fit in memory.
     with torch.autocast("cpu", enabled=False):  # it would copy the weights to float32 and back
         weights = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         if real is not None:

@@ -16,6 +16,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mediafm.errors import ModelError
+
 MIN_WINDOW = 2
 """Shots below which there is nothing to predict a masked shot from."""
 
@@ -93,8 +95,6 @@ def split_titles(
 
 
 def _named(key: Sequence[str], groups: Sequence[str]) -> Split:
-    from mediafm.errors import ModelError
-
     if unknown := sorted(set(groups) - set(key)):
         raise ModelError(f"there is no group '{unknown[0]}' to hold out")
     train = [i for i, group in enumerate(key) if group not in set(groups)]

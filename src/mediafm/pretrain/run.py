@@ -42,6 +42,8 @@ def claim_folder(out: Path, identity: dict[str, Any]) -> bool:
                 )
             write_whole(out / RUN, to_json(identity))
             return False
+    except FileExistsError:
+        raise ModelError("is a file", where=out, do="name a folder for the model") from None
     except OSError as error:
         raise ModelError(describe_os_error(error), where=out) from None
     held = read_json(out / RUN)
