@@ -61,6 +61,7 @@ STUDIES: dict[str, dict[str, Variant]] = {
         "192": {"window": 192},
         "48": {"window": 48},
     },
+    "steps": {"400": {}, "800": {"steps": 800}},
     "masking": {
         "shots": {},
         "spans of 3": {"mask_span": 3.0},

@@ -49,9 +49,9 @@ class TrainConfig:
         val_groups: The groups to hold out, by name, instead of a share of them.
         steps: Most optimizer steps.
         batch_shots: Shots in a batch, about, over all processes; a batch holds whole windows.
-        micro_shots: Most shots that a device works on at once, about (by default 2,048 on a CPU,
-            whose caches hold that many, and 65,536 elsewhere); a larger batch is taken in
-            parts, which changes memory and speed, and of the result only what dropout draws.
+        micro_shots: Most shots that a device works on at once, about (by default 4,096 on a CPU and
+            65,536 elsewhere); a larger batch is taken in parts, which changes memory and speed,
+            and of the result only what dropout draws.
         mask_ratio: Share of the shots that are masked (20% in the original).
         mask_span: Mean length of a run of masked shots; 1 masks single shots, as the original.
         hide_ratio: Share of the shots of which one modality is hidden and predicted from the rest.

@@ -98,7 +98,7 @@ class Reader:
         self.pinned = device.type == "cuda"
         cpu = device.type == "cpu"
         self.multiple = TOKENS if cpu else 1
-        self.most = config.micro_shots or (2048 if cpu else 65536)
+        self.most = config.micro_shots or (4096 if cpu else 65536)
 
     def batch(self, pieces: Sequence[Piece], epoch: int) -> Batch:
         """Reads and masks some windows.
