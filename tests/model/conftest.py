@@ -1,11 +1,11 @@
-"""Makes `shot_kit` importable here and in the processes that the tests start."""
+"""Makes the kits of tests importable."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "pretrain"))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "pretrain")]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,36 +1,18 @@
 """Fusion and network: shapes, packing, no attention across titles, long titles."""
 
-import dataclasses
-
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shot_kit import DIMS, make_titles
+from model_kit import small_model
+from shot_kit import DIMS
 
 from mediafm.errors import ModelError
-from mediafm.model import Fusion, MediaFM, Modality, ModelConfig, Packing
+from mediafm.model import MediaFM, Modality, ModelConfig, Packing
 from mediafm.model.attention import HEAD, attend
 from mediafm.model.fusion import unit
 from mediafm.model.start import adapt
-
-
-def small_model(*, positions="both", metadata=True, **options):
-    torch.manual_seed(0)
-    config = ModelConfig(
-        {name: Modality(dim) for name, dim in DIMS.items()},
-        {"synopsis": Modality(DIMS["text"])} if metadata else {},
-        **{"hidden": 32, "layers": 2, "heads": 4, "max_shots": 16, "overlap": 8, **options},
-        positions=positions,
-    )
-    model = MediaFM(config).eval()
-    with torch.no_grad():  # away from the special values of the start
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    model.fusion.fit(make_titles())
-    return model
 
 
 def test_sizes():
@@ -72,83 +54,6 @@ def test_configuration_survives_json():
     assert ModelConfig.from_dict(config.to_dict()) == config
     with pytest.raises(ModelError, match="unknown setting 'colour'"):
         ModelConfig.from_dict({**config.to_dict(), "colour": 1})
-
-
-def test_fusion_by_hand():
-    config = ModelConfig(
-        {"a": Modality(2, treatment="raw"), "b": Modality(2, treatment="centred")}, hidden=8
-    )
-    title = make_titles(1, 5, dims={"a": 2, "b": 2})[0]
-    a = np.array([[3, 4], [0, 2], [1, 0]], np.float16)
-    b = np.array([[2, 1], [0, 1], [0, 0]], np.float16)
-    title = dataclasses.replace(
-        title,
-        times_N2=title.times_N2[:3],
-        features={"a": a, "b": b},
-        present={"a": np.array([True, True, False]), "b": np.array([True, True, False])},
-    )
-    fusion = Fusion(config)
-    assert fusion.fit([title]) == 3
-    assert fusion.shots_M.tolist() == [2, 2]
-    assert fusion.mean_F.tolist() == [1.5, 3, 1, 1]
-    x = fusion(title)
-    # b minus (1, 1) is (1, 0) and (-1, 0); a stays raw; then unit norm of all four.
-    assert torch.allclose(x[0], unit(torch.tensor([3.0, 4, 1, 0])))
-    assert torch.allclose(x[1], unit(torch.tensor([0.0, 2, -1, 0])))
-    assert x[2].tolist() == [0, 0, 0, 0]
-
-
-def test_treatments():
-    title = make_titles(1, 40)[0]
-    made = {}
-    for treatment in ("raw", "unit", "centred", "standardised"):
-        config = ModelConfig({"video": Modality(DIMS["video"], treatment=treatment)}, hidden=8)
-        fusion = Fusion(config)
-        fusion.fit([title])
-        made[treatment] = fusion(title).numpy()
-    x = title.features["video"].astype(np.float64)
-    standard = (x - x.mean(axis=0)) / x.std(axis=0)
-    for treatment, expected in {
-        "raw": x,
-        "unit": x,
-        "centred": x - x.mean(axis=0),
-        "standardised": standard,
-    }.items():
-        norms = np.linalg.norm(expected, axis=1, keepdims=True)
-        assert np.allclose(made[treatment], expected / norms, atol=1e-4)
-
-
-def test_a_component_that_never_changes_does_not_blow_up():
-    title = make_titles(1, 40)[0]
-    title.features["video"][:, 3] = 7
-    fusion = Fusion(
-        ModelConfig({"video": Modality(DIMS["video"], treatment="standardised")}, hidden=8)
-    )
-    fusion.fit([title])
-    assert np.abs(fusion(title).numpy()[:, 3]).max() < 1e-3
-
-
-def test_a_title_without_a_modality_and_with_nan_stays_finite():
-    model = small_model()
-    title = make_titles(1)[0]
-    broken = title.features["video"].copy()
-    broken[3, 0] = np.nan
-    without = dataclasses.replace(
-        title,
-        features={"video": broken, "text": title.features["text"]},
-        present={"video": title.present["video"], "text": title.present["text"]},
-        metadata={},
-    )
-    e = model.contextual(without)
-    assert e.shape == (len(title), 32)
-    assert np.allclose(np.linalg.norm(e, axis=1), 1, atol=1e-5)
-
-
-def test_other_widths_are_refused_in_one_line():
-    title = make_titles(1, dims={**DIMS, "video": 5})[0]
-    with pytest.raises(ModelError, match=r"title00: video features have shape") as error:
-        small_model().contextual(title)
-    assert "\n" not in str(error.value)
 
 
 def draw(lengths, model, seed):
@@ -329,48 +234,3 @@ def test_a_new_model_predicts_a_masked_shot_by_its_neighbours():
     cosine = (y * x[masked]).sum(dim=1).mean()
     mean = (unit(x[~masked].mean(dim=0)) * x[masked]).sum(dim=1).mean()
     assert cosine > max(0.6, mean + 0.3)
-
-
-def test_long_titles_go_through_in_windows():
-    model = small_model()
-    title = make_titles(1, 60)[0]
-    e = model.contextual(title)
-    assert e.shape == (len(title), 32)
-    x, m = model.fusion(title), model.fusion.metadata(title.metadata)
-    with torch.inference_mode():
-        first = unit(model(x[:16], Packing.of([16]), m[None]))
-    assert np.allclose(e[:10], first[:10].numpy(), atol=1e-5)
-    assert np.allclose(unit(model.hidden(x, m)).numpy(), e, atol=1e-5)
-
-
-def test_a_batch_of_titles_equals_each_alone():
-    model = small_model()
-    titles = [*make_titles(3, 20), dataclasses.replace(make_titles(1)[0], **empty())]
-    for title, e in zip(titles, model.contextual_batch(titles), strict=True):
-        assert e.shape == (len(title), 32)
-        assert np.allclose(e, model.contextual(title), atol=1e-5)
-    assert model.contextual_batch([]) == []
-
-
-def empty():
-    return {
-        "times_N2": np.zeros((0, 2), np.int64),
-        "features": {m: np.zeros((0, d), np.float16) for m, d in DIMS.items()},
-        "present": {m: np.zeros(0, np.bool_) for m in DIMS},
-    }
-
-
-def test_metadata_can_be_withheld():
-    model = small_model()
-    title = make_titles(1, 10)[0]
-    told, untold = model.contextual(title), model.contextual(title, use_metadata=False)
-    assert not np.allclose(told, untold, atol=1e-4)
-    bare = dataclasses.replace(title, metadata={})
-    assert np.allclose(untold, model.contextual(bare), atol=1e-6)
-
-
-def test_embedding_leaves_the_mode_of_the_model():
-    model = small_model(dropout=0.5).train()
-    title = make_titles(1, 10)[0]
-    assert np.array_equal(model.contextual(title), model.contextual(title))
-    assert model.training

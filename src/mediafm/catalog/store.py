@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+from mediafm.files import write_whole
 from mediafm.fingerprint import fingerprint
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")  # two characters at least: not a drive letter
@@ -93,16 +94,7 @@ class LocalStore(Store):
         """See :class:`Store`."""
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}-{os.urandom(6).hex()}")
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_whole(path, content)
 
     def names(self, folder: str = "") -> list[str]:
         """See :class:`Store`."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +26,7 @@ from mediafm.encoders.base import (
     threads,
 )
 from mediafm.errors import EncoderError, MissingExtraError
+from mediafm.files import whole_file
 from mediafm.fingerprint import verify_sha256
 
 WEIGHTS_SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
@@ -103,13 +102,8 @@ def converted() -> Path:
     """
     path = cache_folder("efficientnet-lite2") / f"{WEIGHTS_SHA256[:16]}.onnx"
     if not path.exists():
-        handle, part = tempfile.mkstemp(suffix=".part", dir=path.parent)
-        os.close(handle)
-        try:
-            _convert(Path(part))
-            Path(part).replace(path)
-        finally:
-            Path(part).unlink(missing_ok=True)
+        with whole_file(path) as part:
+            _convert(part)
     return path
 
 

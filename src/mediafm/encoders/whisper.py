@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import numpy.typing as npt
 
 from mediafm.encoders.base import EncoderInfo, Samples, Vectors, cache_folder, threads
 from mediafm.errors import EncoderError, MissingExtraError
+from mediafm.files import whole_file
 from mediafm.fingerprint import verify_sha256
 from mediafm.timeline import US
 
@@ -110,13 +110,8 @@ def noise_place(path: Path, states: Callable[[Samples], Vectors]) -> Vectors:
     """
     if not path.exists():
         states_FD = np.mean([states(noise_S) for noise_S in reference_noise()], axis=0)
-        handle, part = tempfile.mkstemp(suffix=".npy", prefix=".part-", dir=path.parent)
-        os.close(handle)
-        try:
-            np.save(part, (states_FD - states_FD.mean(0)).astype(np.float32))
-            Path(part).replace(path)
-        finally:
-            Path(part).unlink(missing_ok=True)
+        with whole_file(path) as part, part.open("xb") as file:
+            np.save(file, (states_FD - states_FD.mean(0)).astype(np.float32))
     try:
         place_FD: Vectors = np.load(path)
     except (ValueError, EOFError, OSError) as error:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mediafm.errors import ModelError, describe_os_error
+from mediafm.files import write_whole
 from mediafm.model.card import model_card
 from mediafm.model.config import ModelConfig
 
@@ -214,22 +213,6 @@ def to_json(values: Any) -> bytes:
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
     return (json.dumps(plain(values), indent=2, allow_nan=False) + "\n").encode()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file under another name in the same folder, syncs, and renames it."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def tensors_fingerprint(tensors: Mapping[str, Tensor]) -> str:

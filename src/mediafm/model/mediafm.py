@@ -14,7 +14,7 @@ windows (see :mod:`mediafm.model.attention`), and no token sees another window.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -266,14 +266,27 @@ class MediaFM(SafeHub):
         def cut(a_N: Tensor | None) -> Tensor | None:
             return None if a_N is None else torch.cat([a_N[w.start : w.end] for w in plan])
 
-        training, _ = self.training, self.eval()
-        multiple = TOKENS if x_NF.device.type == "cpu" else 1
-        pack = Packing.of([len(w) for w in plan], x_NF.device, multiple=multiple)
-        m_WG = m_G.expand(len(plan), -1)
-        h_SH = self(cut(x_NF), pack, m_WG, cut(masked_N), cut(seconds_N))
-        self.train(training)
-        parts = h_SH.split([len(w) for w in plan])
+        x = [x_NF[w.start : w.end] for w in plan]
+        h_SH = self._encode(x, m_G.expand(len(plan), -1), cut(masked_N), cut(seconds_N))
+        parts = torch.split(h_SH, [len(w) for w in plan])
         return torch.cat([_taken(h, w) for h, w in zip(parts, plan, strict=True)])
+
+    def _encode(
+        self,
+        x: Sequence[Tensor],
+        m_WG: Tensor,
+        masked_S: Tensor | None = None,
+        seconds_S: Tensor | None = None,
+    ) -> Tensor:
+        """Hidden states ``h_SH`` of windows, each a part of ``x``, in evaluation mode."""
+        x_SF = torch.cat(list(x))
+        multiple = TOKENS if x_SF.device.type == "cpu" else 1
+        pack = Packing.of([len(part) for part in x], x_SF.device, multiple=multiple)
+        x_SF = F.pad(x_SF, (0, 0, 0, -len(x_SF) % multiple))
+        training, _ = self.training, self.eval()
+        h_SH: Tensor = self(x_SF, pack, m_WG, masked_S, seconds_S)
+        self.train(training)
+        return h_SH
 
     def contextual(
         self, title: ShotFeatures, *, use_metadata: bool = True
@@ -305,7 +318,7 @@ class MediaFM(SafeHub):
         Returns:
             One ``e_NH`` per title.
         """
-        plans, x, metadata, seconds, lengths = [], [], [], [], []
+        plans, x, metadata, seconds = [], [], [], []
         for title in titles:
             x_NF, seconds_N = self.fusion(title), seconds_of(title.times_N2)
             plan = windows(len(x_NF), self.config.max_shots, self.config.overlap)
@@ -314,18 +327,14 @@ class MediaFM(SafeHub):
             x += [x_NF[w.start : w.end] for w in plan]
             seconds += [seconds_N[w.start : w.end] for w in plan]
             metadata += [m_G if use_metadata else torch.zeros_like(m_G)] * len(plan)
-            lengths += [len(w) for w in plan]
-        training, _ = self.training, self.eval()
-        h_SH = None
-        if x:
-            x_SF = torch.cat(x)
-            pack, seconds_S = Packing.of(lengths, x_SF.device), torch.cat(seconds).to(x_SF.device)
-            h_SH = self(x_SF, pack, torch.stack(metadata), None, seconds_S)
-        self.train(training)
-        if h_SH is not None and not bool(torch.isfinite(h_SH).all()):
-            raise ModelError("the embeddings are not finite", do="pretrain the model again")
-        parts = iter(() if h_SH is None else torch.split(unit(h_SH.float()).cpu(), lengths))
         empty = torch.zeros(0, self.config.hidden)
+        if not x:
+            return [empty.numpy() for _ in plans]
+        seconds_S = torch.cat(seconds).to(x[0].device)
+        h_SH = self._encode(x, torch.stack(metadata), seconds_S=seconds_S)
+        if not bool(torch.isfinite(h_SH).all()):
+            raise ModelError("the embeddings are not finite", do="pretrain the model again")
+        parts = iter(torch.split(unit(h_SH.float()).cpu(), [len(part) for part in x]))
         return [torch.cat([empty, *(_taken(next(parts), w) for w in p)]).numpy() for p in plans]
 
     @property

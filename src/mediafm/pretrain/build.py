@@ -24,6 +24,7 @@ import platformdirs
 from mediafm.catalog import locks
 from mediafm.catalog.records import EncoderRecord, TitleFeatures, TitleRecord
 from mediafm.errors import CatalogError, describe_os_error
+from mediafm.files import sync, write_whole
 from mediafm.fingerprint import fingerprint
 from mediafm.pretrain.columns import (
     FORMAT,
@@ -220,7 +221,7 @@ def build_store(source: FeatureSource, folder: Path, progress: Progress) -> Shot
             _empty(folder, MANIFEST)
             (folder / MANIFEST).unlink(missing_ok=True)
         building.rename(folder)
-        _sync_folder(folder.parent)
+        sync(folder.parent)
         (folder / JOURNAL).unlink()
     except OSError as error:
         raise CatalogError(
@@ -234,7 +235,7 @@ def build_store(source: FeatureSource, folder: Path, progress: Progress) -> Shot
 def _is_ours(folder: Path) -> bool:
     """Whether a folder may be emptied: it holds nothing but what a cache consists of."""
     own = re.compile(
-        rf"\.?({re.escape(MANIFEST)}|{re.escape(JOURNAL)}|{re.escape(TITLES)})"
+        rf"\.?({re.escape(MANIFEST)}|{re.escape(JOURNAL)}|{re.escape(TITLES)})(-[0-9a-f]{{12}})?"
         r"|times\.i64|(features|metadata)-[^/]+\.(f16|here)"
     )
     return all(own.fullmatch(path.name) and not path.is_dir() for path in folder.iterdir())
@@ -345,7 +346,7 @@ class _Build:
             "done": self._done,
             **dataclasses.asdict(self._layout),
         }
-        _write_whole(self._folder / JOURNAL, json.dumps(journal))
+        write_whole(self._folder / JOURNAL, json.dumps(journal).encode())
         self._unsafe, self._noted = 0, time.monotonic()
 
     def _finish(self) -> None:
@@ -355,7 +356,7 @@ class _Build:
         self._note()
         rows_of_titles = ((t.title_id, t.ingest_id, t.group, t.shots) for t in self._titles)
         lines = (json.dumps(row, ensure_ascii=False) for row in rows_of_titles)
-        _write_whole(self._folder / TITLES, "".join(f"{line}\n" for line in lines))
+        write_whole(self._folder / TITLES, "".join(f"{line}\n" for line in lines).encode())
         manifest = {
             "format": FORMAT,
             "version": VERSION,
@@ -368,23 +369,5 @@ class _Build:
             "encoders": {name: dataclasses.asdict(e) for name, e in self._encoders.items()},
             "files": {file: row * rows for file, row, rows in files.values()},
         }
-        _write_whole(self._folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Writes a small file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        write_whole(self._folder / MANIFEST, text.encode())

@@ -15,9 +15,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from mediafm.errors import MediaFMError, ModelError, describe_os_error
+from mediafm.files import write_whole
 from mediafm.fingerprint import file_fingerprint
 from mediafm.model import MediaFM
-from mediafm.model.hub import read_json, to_json, write_whole
+from mediafm.model.hub import read_json, to_json
 
 _TENSORS, _STATE = "state.safetensors", "state.json"
 

@@ -8,6 +8,7 @@ Shapes: N shots of one window, M modalities.
 
 from __future__ import annotations
 
+import enum
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,18 @@ MIN_WINDOW = 2
 
 MOST_HELD_OUT = 512
 """Validation titles beyond which a verdict becomes slower but hardly narrower."""
+
+
+class Chance(enum.IntEnum):
+    """What chance decides: second word of each generator's seed, so that no two are alike."""
+
+    SPLIT = 1
+    WINDOWS = 2
+    MASKS = 3
+    RESAMPLING = 4
+    STATISTICS = 5
+    WATCHING = 11
+    JUDGING = 12
 
 
 class Member(Protocol):
@@ -71,7 +84,7 @@ def split_titles(
     Raises:
         ModelError: There is no such group, or nothing would be left to train on.
     """
-    everything, rng = list(range(len(titles))), np.random.default_rng([seed, 1])
+    everything, rng = list(range(len(titles))), np.random.default_rng([seed, Chance.SPLIT])
     key = [t.group if by == "group" else t.title_id for t in titles]
     if groups:
         return _named(key, groups)
@@ -172,7 +185,7 @@ class Plan:
             Batches of windows, each window at least two shots long. Within a batch the windows
             are ordered by length: neighbours of one length share their attention product.
         """
-        rng, pieces = np.random.default_rng([self.seed, 2, epoch]), []
+        rng, pieces = np.random.default_rng([self.seed, Chance.WINDOWS, epoch]), []
         for title, n in zip(self.titles, self.lengths, strict=True):
             size = self.window
             phase = int(rng.integers(1, size + 1)) if n > size else 0

@@ -23,7 +23,7 @@ from mediafm.model import MediaFM, Packing
 from mediafm.model.attention import TOKENS
 from mediafm.model.mediafm import seconds_of
 from mediafm.pretrain.config import TrainConfig
-from mediafm.pretrain.data import Piece, Plan, draw_hidden, draw_mask, portions, share
+from mediafm.pretrain.data import Chance, Piece, Plan, draw_hidden, draw_mask, portions, share
 from mediafm.pretrain.store import ShotStore
 
 
@@ -174,7 +174,8 @@ class Reader:
 
     def _chance(self, piece: Piece, epoch: int) -> np.random.Generator:
         """Where all chance of a window comes from: its place decides, not who reads it when."""
-        return np.random.default_rng([self.config.seed, 3, epoch, piece.title, piece.start])
+        place = [epoch, piece.title, piece.start]
+        return np.random.default_rng([self.config.seed, Chance.MASKS, *place])
 
     def _empty(self, rows: int, width: int, dtype: torch.dtype = torch.float16) -> Tensor:
         return torch.empty(rows, width, dtype=dtype, pin_memory=self.pinned)

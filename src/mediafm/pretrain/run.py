@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Self, TextIO
 
 from mediafm.errors import ModelError, describe_os_error
-from mediafm.model.hub import read_json, to_json, write_whole
+from mediafm.files import write_whole
+from mediafm.model.hub import read_json, to_json
 
 RUN, LOG, CHECKPOINTS, BOARD = "run.json", "log.jsonl", "checkpoints", "tensorboard"
 

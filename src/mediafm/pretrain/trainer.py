@@ -27,7 +27,7 @@ from mediafm.model.hub import TRAINING, read_json
 from mediafm.model.start import adapt
 from mediafm.pretrain.checkpoint import Position, Saver, load_checkpoint
 from mediafm.pretrain.config import TrainConfig
-from mediafm.pretrain.data import MOST_HELD_OUT, Plan, Split, sample
+from mediafm.pretrain.data import MOST_HELD_OUT, Chance, Plan, Split, sample
 from mediafm.pretrain.evaluate import MODEL, Scores, evaluate
 from mediafm.pretrain.loader import Batch, Loader, Reader
 from mediafm.pretrain.objective import objective
@@ -40,8 +40,6 @@ from mediafm.progress import Progress, Task
 
 _WATCHED = 24
 """Most validation titles scored while training; the verdict uses all."""
-_WATCHING, _JUDGING = 11, 12
-"""Masks while training, and of the verdict: others than those that chose the step to keep."""
 _SAMPLE = 8192
 """Shots whose principal directions the projections begin with."""
 _STATISTICS = 262_144
@@ -255,8 +253,8 @@ class Trainer:
             self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         return f", validation {score:.3f}"
 
-    def _masks(self, use: int) -> int:
-        """Seed of the masks that score, other ones for every use and seed of the run."""
+    def _masks(self, use: Chance) -> int:
+        """Seed of the masks that score: those of the verdict did not choose the step to keep."""
         return int(np.random.SeedSequence([self.config.seed, use]).generate_state(1)[0])
 
     def _scores(self, titles: list[int], compare: bool = False) -> Scores:
@@ -264,7 +262,7 @@ class Trainer:
             self.model,
             map(self._title, titles),
             mask_ratio=self.config.mask_ratio,
-            seed=self._masks(_WATCHING),
+            seed=self._masks(Chance.WATCHING),
             repetitions=4 if len(titles) < _WATCHED else 2,
             compare=compare,
             dtype=self.dtype,
@@ -279,7 +277,7 @@ class Trainer:
             self.model,
             map(self._title, titles),
             mask_ratio=self.config.mask_ratio,
-            seed=self._masks(_JUDGING),
+            seed=self._masks(Chance.JUDGING),
             repetitions=min(16, max(4 if masked < 50_000 else 1, round(2000 / max(masked, 1)))),
         )
         return judge(scores, note=self.split.note, seed=self.config.seed)
@@ -296,7 +294,7 @@ class Trainer:
 
     def _some(self, shots: int) -> Iterator[TitleFeatures]:
         """Runs of training shots drawn by the seed; each title brings its metadata once."""
-        train, rng = self.split.train, np.random.default_rng([self.config.seed, 5])
+        train, rng = self.split.train, np.random.default_rng([self.config.seed, Chance.STATISTICS])
         before = None
         for number, start, end in sample([self.store.titles[i].shots for i in train], shots, rng):
             part = self._title(train[number], (start, end))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mediafm.pretrain.data import Chance
 from mediafm.pretrain.evaluate import MODEL, Scores
 
 Outcome = Literal["context wins", "no gain", "unknown"]
@@ -96,7 +97,7 @@ def judge(scores: Scores | None, *, note: str = "", seed: int = 0, draws: int = 
         _, unit_S = np.unique(scores.title_S * stride + scores.shot_S, return_inverse=True)
     totals = np.bincount(unit_S, weights=gain_S)
     counts = np.bincount(unit_S)
-    rng = np.random.default_rng([seed, 4])
+    rng = np.random.default_rng([seed, Chance.RESAMPLING])
     drawn = rng.integers(len(totals), size=(draws, len(totals)))
     means = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = (float(v) for v in np.percentile(means, [2.5, 97.5]))

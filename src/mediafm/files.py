@@ -1,0 +1,44 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Lets a file be written under another name, and gives it its own once it is on the disk.
+
+    Args:
+        path: The file; one that is there stays until the new one takes its place.
+
+    Yields:
+        The name to write: ``.NAME-`` and twelve hexadecimal digits, in the same folder. A process
+        that is killed leaves it behind.
+    """
+    part = path.with_name(f".{path.name}-{os.urandom(6).hex()}")
+    try:
+        yield part
+        sync(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file, or leaves what is there."""
+    with whole_file(path) as part, part.open("xb") as file:
+        file.write(content)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
