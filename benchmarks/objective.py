@@ -56,9 +56,9 @@ STUDIES: dict[str, dict[str, Variant]] = {
         "raw": {"treatment": "raw"},
     },
     "window": {
-        "96": {},
-        "512": {"window": 512},
+        "512": {},
         "192": {"window": 192},
+        "96": {"window": 96},
         "48": {"window": 48},
     },
     "steps": {"400": {}, "800": {"steps": 800}},
@@ -71,9 +71,8 @@ STUDIES: dict[str, dict[str, Variant]] = {
     },
     "positions": {
         "rotary": {},
-        "rotary, 96": {"max_shots": 96},
-        "both, 96": {"positions": "both", "window": 96, "max_shots": 96},
-        "learned, 96": {"positions": "learned", "window": 96, "max_shots": 96},
+        "learned": {"positions": "learned"},
+        "both": {"positions": "both"},
         "seconds": {"positions": "seconds"},
     },
     "absent": {"zeros": {}, "learned": {"absent": "learned"}},

@@ -10,9 +10,6 @@ from typing import Any, Literal, get_args
 from mediafm.errors import ModelError
 from mediafm.model import Positions, Treatment
 
-SHORT = 96
-"""Longest window of training where nothing else is said: see ``benchmarks/records``."""
-
 Precision = Literal["auto", "fp32", "bf16"]
 
 _SHARES = ("val_fraction", "hide_ratio", "modality_dropout", "metadata_dropout")
@@ -40,9 +37,8 @@ class TrainConfig:
         absent: What stands for an absent modality: ``zeros``, or a ``learned`` vector.
         fusion: ``early`` or ``late``.
         dropout: Dropout in the network.
-        window: Longest window of shots to train on; by default :data:`SHORT` where positions are
-            relative, else ``max_shots``. Titles are embedded in windows of ``max_shots`` all the
-            same. Short windows keep a small catalog from being learned by heart.
+        window: Longest window of shots to train on, ``max_shots`` by default. Titles are embedded
+            in windows of ``max_shots`` all the same.
         max_shots: Longest sequence of shots that the model takes.
         split: What is held out together: ``group`` (the series, else the title) or ``title``.
         val_fraction: Share of the groups held out for validation, at least one.
@@ -142,13 +138,10 @@ class TrainConfig:
                     f"there is no {name} '{getattr(self, name)}'", do=f"use {' or '.join(known)}"
                 )
 
-    def longest(self, positions: Positions) -> int:
-        """The longest window to train on, for a network's way of knowing places."""
-        if self.window is not None:
-            return self.window
-        # A learned place that no window reached would be noise when whole titles are embedded.
-        absolute = positions in ("learned", "both")
-        return self.max_shots if absolute else min(SHORT, self.max_shots)
+    @property
+    def longest(self) -> int:
+        """The longest window to train on."""
+        return self.max_shots if self.window is None else self.window
 
     def rates(self, hidden: int) -> tuple[float, float]:
         """Peak learning rates of Muon and AdamW for a width of the network.
@@ -162,7 +155,7 @@ class TrainConfig:
 
     def decisive(self) -> dict[str, Any]:
         """The options that change the result: a run is resumed only under the same ones."""
-        values = dataclasses.asdict(self)
+        values = dataclasses.asdict(self) | {"window": self.longest}
         free = ("device", "checkpoint_every", "keep", "workers", "tensorboard", "micro_shots")
         for name in free:
             del values[name]

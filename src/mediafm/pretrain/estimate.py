@@ -104,7 +104,7 @@ def estimate(
         team: Where it would run; the trial runs on this process alone.
     """
     speed, memory = _trial(lengths, model_config, config, team)
-    shots, window = sum(lengths), config.longest(model_config.positions)
+    shots, window = sum(lengths), config.longest
     cut = np.minimum(np.asarray(lengths, dtype=np.float64), window)
     span = float((cut * lengths).sum() / max(shots, 1))  # of a shot, not of a title
     flops = flops_per_shot(model_config, config.mask_ratio, span)

@@ -249,11 +249,10 @@ def configure(held: Holding, config: TrainConfig, progress: Progress | None = No
         dropout=config.dropout,
         **options,
     )
-    if made_config.positions in ("learned", "both"):
-        longest = config.longest(made_config.positions)
-        if longest < made_config.max_shots:
-            raise ModelError(
-                f"places beyond a window of {longest} shots would never be learned",
-                do=f"set max_shots to {longest} too, or use relative positions",
-            )
+    absolute = made_config.positions in ("learned", "both")
+    if absolute and config.longest < config.max_shots:
+        raise ModelError(
+            f"places beyond a window of {config.longest} shots would never be learned",
+            do=f"set max_shots to {config.longest} too, or use relative positions",
+        )
     return made_config

@@ -82,7 +82,7 @@ class Trainer:
         self.plan = Plan(
             split.train,
             [store.titles[i].shots for i in split.train],
-            config.longest(model_config.positions),
+            config.longest,
             config.batch_shots,
             config.seed,
         )
