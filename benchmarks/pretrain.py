@@ -15,8 +15,8 @@ titles of log-uniform length (30 to 1,500 shots, cut at 512):
   fp32 and in bfloat16.
 
 Counted are real shots, not padding, per second of training without validation. Utilisation is the
-arithmetic that a shot needs (``flops_per_shot``) over that of a large matrix product in the same
-run. ``waiting`` is the share of the time in which the next batch was not ready.
+arithmetic that a shot needs (``mediafm.pretrain.flops``) over that of a large matrix product in
+the same run. ``waiting`` is the share of the time in which the next batch was not ready.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from mediafm.model import ModelConfig
 from mediafm.model.device import find_device
 from mediafm.pretrain import ShotStore, TrainConfig, pretrain
 from mediafm.pretrain.build import build_store
-from mediafm.pretrain.estimate import flops_per_shot
+from mediafm.pretrain.flops import attended, flops_per_shot
 from mediafm.pretrain.train import configure
 from mediafm.progress import Silent
 
@@ -272,11 +272,8 @@ def main() -> None:
 def run(store: ShotStore, options: argparse.Namespace) -> None:
     """All rounds, then the table."""
     config, device = configure(store, _config(options, "fp32")), find_device(options.device)
-    lengths = np.array(
-        [min(WINDOW, t.shots - a) for t in store.titles for a in range(0, t.shots, WINDOW)], float
-    )
     windows = None if options.only.startswith("ours") else Windows(store)
-    flops = flops_per_shot(config, MASKED, float((lengths**2).sum() / lengths.sum()))
+    flops = flops_per_shot(config, MASKED, attended([t.shots for t in store.titles], WINDOW))
     contenders: dict[str, Callable[[], tuple[float, float]]] = {}
     for word, dtype, precision in (
         ("fp32", torch.float32, "fp32"),

@@ -14,7 +14,8 @@ from mediafm.errors import CatalogError, ModelError
 from mediafm.model import MediaFM, Modality, ModelConfig
 from mediafm.pretrain import ShotStore, TrainConfig, estimate_run
 from mediafm.pretrain.data import Piece
-from mediafm.pretrain.estimate import ORIGINAL_SHOTS, flops_per_shot
+from mediafm.pretrain.estimate import ORIGINAL_SHOTS
+from mediafm.pretrain.flops import attended, flops_per_shot
 from mediafm.pretrain.loader import Reader
 from mediafm.pretrain.objective import objective
 
@@ -35,6 +36,12 @@ def test_arithmetic_is_what_torch_counts(fusion):
     expected = flops_per_shot(config, batch.masked / shots, span) * shots
     # Rows are rounded up to a multiple, and windows to another: padding is not counted as work.
     assert 1 <= counter.get_total_flops() / expected < 1.05 * (rows / shots) ** 2
+
+
+def test_attention_is_averaged_over_shots():
+    assert attended([10], 512) == 10
+    assert attended([10, 30], 512) == (10 * 10 + 30 * 30) / 40
+    assert attended([30], 20) == (20 * 20 + 10 * 10) / 30
 
 
 def test_the_original_needs_what_the_paper_arithmetic_says():

@@ -53,6 +53,7 @@ def test_a_run_leaves_a_model_a_log_and_no_checkpoints(finished):
     }
     step = events(result.out, "step")[0]
     assert {"step", "epoch", "loss", "gradient", "lr", "shots_per_s", "waiting"} <= set(step)
+    assert step["gflop_per_s"] > 0
     assert len(events(result.out, "validate")) >= 3
     assert result.verdict.text in (result.out / "README.md").read_text()
     summary = json.loads((result.out / "training.json").read_text())

@@ -19,6 +19,7 @@ from mediafm.catalog.records import TitleFeatures
 from mediafm.model import MediaFM, ModelConfig
 from mediafm.pretrain.config import TrainConfig
 from mediafm.pretrain.data import Split
+from mediafm.pretrain.flops import attended, flops_per_shot
 from mediafm.pretrain.processes import Processes
 from mediafm.pretrain.run import LOG
 from mediafm.pretrain.store import ShotStore
@@ -69,26 +70,6 @@ class Estimate:
     original_epoch_pflop: float
 
 
-def flops_per_shot(config: ModelConfig, mask_ratio: float, span: float) -> float:
-    """Floating-point operations to train on one shot.
-
-    A matrix of R x C costs ``2 R C`` forward and twice that backward, but for the input
-    projection, whose input needs no gradient. Attention costs ``4 H`` per pair of tokens and layer
-    forward. The output projection is taken at masked shots only.
-
-    Args:
-        config: The network.
-        mask_ratio: Share of masked shots.
-        span: Tokens that a token attends to, on average.
-    """
-    h, f, layers = config.hidden, config.fused, config.layers
-    towers = 1 if config.fusion == "early" else len(config.modalities)
-    matrices = 2 * layers * towers * (4 + 2 * config.mlp_ratio) * h * h
-    attention = 4 * layers * towers * span * h
-    ends = 2 * f * h * (1 + mask_ratio)
-    return 3 * (matrices + attention + ends) - 2 * f * h
-
-
 def estimate(
     lengths: Sequence[int],
     model_config: ModelConfig,
@@ -104,10 +85,8 @@ def estimate(
         team: Where it would run; the trial runs on this process alone.
     """
     speed, memory = _trial(lengths, model_config, config, team)
-    shots, window = sum(lengths), config.longest
-    cut = np.minimum(np.asarray(lengths, dtype=np.float64), window)
-    span = float((cut * lengths).sum() / max(shots, 1))  # of a shot, not of a title
-    flops = flops_per_shot(model_config, config.mask_ratio, span)
+    shots = sum(lengths)
+    flops = flops_per_shot(model_config, config.mask_ratio, attended(lengths, config.longest))
     model = MediaFM(model_config)
     parameters = sum(p.numel() for p in model.parameters())
     row = 2 * model_config.fused + _TIMES

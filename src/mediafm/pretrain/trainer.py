@@ -29,6 +29,7 @@ from mediafm.pretrain.checkpoint import Position, Saver, load_checkpoint
 from mediafm.pretrain.config import TrainConfig
 from mediafm.pretrain.data import MOST_HELD_OUT, Chance, Plan, Split, sample
 from mediafm.pretrain.evaluate import MODEL, Scores, evaluate
+from mediafm.pretrain.flops import attended, flops_per_shot
 from mediafm.pretrain.loader import Batch, Loader, Reader
 from mediafm.pretrain.objective import objective
 from mediafm.pretrain.optim import optimizers, rate, set_rate
@@ -79,9 +80,12 @@ class Trainer:
         adapt(self.model, self._sample())
         if config.compile:
             self.model.compile_layers()
+        lengths = [store.titles[i].shots for i in split.train]
+        span = attended(lengths, config.longest)
+        self.flops_per_shot = flops_per_shot(model_config, config.mask_ratio, span)
         self.plan = Plan(
             split.train,
-            [store.titles[i].shots for i in split.train],
+            lengths,
             config.longest,
             config.batch_shots,
             config.seed,
@@ -180,6 +184,7 @@ class Trainer:
                     shots=shots,
                     seconds=round(seconds, 4),
                     shots_per_s=round(speed, 1),
+                    gflop_per_s=round(speed * self.flops_per_shot / 1e9, 3),
                     waiting=round(waiting, 4),
                     memory_gb=round(memory_gb(self.device), 3),
                 )
