@@ -40,9 +40,9 @@ from mediafm.pretrain.evaluate import MODEL, effective_rank
 
 Options = dict[str, Any]
 Variant = Options | list[Options]
-"""Changes to ``TrainConfig``; or several to choose from by ``TUNING_STEPS`` steps of one seed."""
+"""Changes to ``TrainConfig``; or several, of which the first seed chooses by :data:`CHOSEN_BY`."""
 
-RATES = (1e-3, 2e-3, 4e-3, 8e-3)
+RATES = (1e-3, 2e-3, 4e-3, 8e-3, 16e-3)
 """Of Muon; AdamW has a quarter, beside Muon as alone: the same grid for both."""
 STUDIES: dict[str, dict[str, Variant]] = {
     "optimizer": {
@@ -67,7 +67,6 @@ STUDIES: dict[str, dict[str, Variant]] = {
         "spans of 3": {"mask_span": 3.0},
         "modalities too": {"hide_ratio": 0.1},
         "modality dropout": {"modality_dropout": 0.1},
-        "30%": {"mask_ratio": 0.3},
     },
     "positions": {
         "rotary": {},
@@ -78,12 +77,12 @@ STUDIES: dict[str, dict[str, Variant]] = {
     "absent": {"zeros": {}, "learned": {"absent": "learned"}},
     "fusion": {"early": {}, "late": {"fusion": "late"}},
     "dropout": {"0.1": {}, "0": {"dropout": 0.0}, "0.2": {"dropout": 0.2}},
-    "size": {"2x256": {}, "3x256": {"size": "3x256"}, "4x512": {"size": "4"}},
+    "size": {"2x256": {}, "3x256": {"size": "3x256"}, "2x384": {"size": "2x384"}},
 }
 """An empty variant is the defaults."""
 
 BASE: Options = {"eval_every": 40}
-TUNING_STEPS, TUNED_BY = 200, "cosine"
+CHOSEN_BY = "cosine"
 """A list of options shares one treatment, so that cosines compare within it."""
 
 MASK_RATIO, MASKS_SEED = 0.2, 2026
@@ -110,13 +109,12 @@ FIGURES = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run: a variant of a study with one seed. ``tuning``: it only chooses options."""
+    """One run: a variant of a study with one seed."""
 
     variant: str
     options: Options
     seed: int
     steps: int
-    tuning: bool = False
 
     @property
     def config(self) -> TrainConfig:
@@ -127,7 +125,7 @@ class Job:
     @property
     def key(self) -> str:
         """What makes two runs the same, in whichever study: everything that decides."""
-        decisive = json.dumps([RECIPE, self.tuning, self.config.decisive()], sort_keys=True)
+        decisive = json.dumps([RECIPE, self.config.decisive()], sort_keys=True)
         return hashlib.sha256(decisive.encode()).hexdigest()[:16]
 
 
@@ -162,9 +160,10 @@ class Bench:
         seconds = time.perf_counter() - started
         model, summary = result.model, result.model.summary
         scores = evaluate(model, self.val, mask_ratio=MASK_RATIO, seed=MASKS_SEED)
-        found = {**sitcom.figures(scores, MODEL)}
-        if not job.tuning:
-            found |= sitcom.probes(model.contextual, self.titles, self.labels, self.held)
+        found = {
+            **sitcom.figures(scores, MODEL),
+            **sitcom.probes(model.contextual, self.titles, self.labels, self.held),
+        }
         e_SH = torch.from_numpy(np.concatenate([model.contextual(t) for t in self.val]))
         found |= {
             "effective_rank": effective_rank(e_SH.T @ e_SH),
@@ -174,11 +173,8 @@ class Bench:
         }
         found |= {f"cosine_{name}": by[MODEL] for name, by in scores.modality.items()}
         verdict = result.verdict.outcome
-        fusion = "" if job.tuning else self.marks(model.fusion)
-        return self._append(
-            {"key": job.key, **dataclasses.asdict(job), "verdict": verdict, "fusion": fusion}
-            | {"figures": found}
-        )
+        about = {"verdict": verdict, "fusion": self.marks(model.fusion), "figures": found}
+        return self._append({"key": job.key, **dataclasses.asdict(job), **about})
 
     def marks(self, fusion: Fusion) -> str:
         """Measures what needs no model, once per fusion, and returns the fusion's digest."""
@@ -248,19 +244,17 @@ def _choices(variant: Variant) -> list[Options]:
     return variant if isinstance(variant, list) else [variant]
 
 
-def tuning(variants: Mapping[str, Variant], seed: int, steps: int) -> list[Job]:
-    """The short runs that choose among the options of a variant."""
-    several = {name: v for name, v in variants.items() if isinstance(v, list)}
-    few = min(TUNING_STEPS, steps)
-    return [Job(name, o, seed, few, tuning=True) for name, v in several.items() for o in v]
+def tried(name: str, variant: Variant, seed: int, steps: int) -> list[Job]:
+    """The runs that choose among the options of a variant."""
+    return [Job(name, options, seed, steps) for options in _choices(variant)]
 
 
 def chosen(bench: Bench, name: str, variant: Variant, seed: int, steps: int) -> Options | None:
     """The options of a variant; ``None`` while the runs that choose them are not done."""
     if not isinstance(variant, list):
         return variant
-    lines = [bench.recorded(job) for job in tuning({name: variant}, seed, steps)]
-    found = [line["figures"][TUNED_BY] for line in lines if line]
+    lines = [bench.recorded(job) for job in tried(name, variant, seed, steps)]
+    found = [line["figures"][CHOSEN_BY] for line in lines if line]
     return variant[int(np.argmax(found))] if len(found) == len(variant) else None
 
 
@@ -279,7 +273,7 @@ def work(bench: Bench, variants: Mapping[str, Variant], seeds: Sequence[int], st
             seconds, planned = seconds + time.perf_counter() - started, planned + job.steps
             # By planned steps: how early a run stops is not known before.
             left = seconds / planned * (sum(j.steps for j in missing[number:]) + later)
-            what = f"{job.variant} {job.options if job.tuning else ''} seed {job.seed}"
+            what = f"{job.variant} {job.options} seed {job.seed}"
             print(
                 f"# {what}: cosine {found['cosine']:.4f}, MRR {found['reciprocal_rank']:.4f}, "
                 f"{found['steps']} steps, {found['seconds']:.0f} s; "
@@ -287,7 +281,9 @@ def work(bench: Bench, variants: Mapping[str, Variant], seeds: Sequence[int], st
                 flush=True,
             )
 
-    do(tuning(variants, seeds[0], steps), len(variants) * len(seeds) * steps)
+    several = {name: v for name, v in variants.items() if isinstance(v, list)}
+    trials = [job for name, v in several.items() for job in tried(name, v, seeds[0], steps)]
+    do(trials, len(several) * (len(seeds) - 1) * steps)
     options = {name: chosen(bench, name, v, seeds[0], steps) for name, v in variants.items()}
     # Seeds in the outer loop: a study that is cut short has all variants.
     do([Job(name, o or {}, seed, steps) for seed in seeds for name, o in options.items()], 0)
@@ -308,9 +304,9 @@ def table(bench: Bench, variants: Mapping[str, Variant], seed: int, steps: int) 
             fusions.setdefault(done[0]["fusion"], []).append(name)
             used += done
         if isinstance(variant, list):
-            tried = [bench.recorded(job) for job in tuning({name: variant}, seed, steps)]
-            scores = [f"{x['options']} {x['figures'][TUNED_BY]:.4f}" for x in tried if x]
-            notes.append(f"{name}: {options}, by {TUNED_BY} of {', '.join(scores)}")
+            trials = [bench.recorded(job) for job in tried(name, variant, seed, steps)]
+            scores = [f"{x['options']} {x['figures'][CHOSEN_BY]:.4f}" for x in trials if x]
+            notes.append(f"{name}: {options}, by {CHOSEN_BY} of {', '.join(scores)}")
     if not runs:
         return NOTHING
     heads = [f"{head:>18}" for head, _ in FIGURES.values()]

@@ -58,13 +58,24 @@ def test_an_estimate_writes_nothing_and_fits_the_run(tmp_path, monkeypatch):
     assert not source.given
     assert (cost.titles, cost.steps) == (10, 50)
     assert cost.shots == sum(t.shots for t in source.titles())
-    assert cost.epochs == pytest.approx(50 * TINY.batch_shots / cost.shots)
-    assert cost.seconds == pytest.approx(50 * TINY.batch_shots / cost.shots_per_s)
+    assert cost.batch_shots <= TINY.batch_shots
+    assert cost.epochs == pytest.approx(50 * cost.batch_shots / cost.shots)
+    assert cost.seconds == pytest.approx(50 * cost.batch_shots / cost.shots_per_s)
     assert cost.original_epoch_s == pytest.approx(ORIGINAL_SHOTS / cost.shots_per_s)
+    assert cost.slowest_shots_per_s <= cost.shots_per_s <= cost.fastest_shots_per_s
+    assert 0 < cost.free_gb < np.inf
     widths = sum(DIMS.values())
     assert cost.cache_gb == pytest.approx(cost.shots * 2 * widths / 1e9, rel=0.5)
     assert cost.memory_gb > 0
     assert np.isfinite(cost.shots_per_s)
+
+
+def test_a_catalog_that_fills_no_batch_passes_once_a_step():
+    wide = dataclasses.replace(TINY, steps=30, val_fraction=0.0, batch_shots=4096)
+    cost = estimate_run(Source(make_titles(4)), wide)
+    assert cost.shots < 4096
+    assert cost.batch_shots == cost.shots
+    assert cost.epochs == 30
 
 
 def test_nothing_to_train_on_is_one_line():

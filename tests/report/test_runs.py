@@ -1,5 +1,6 @@
 """Training runs from their folders: real ones, and logs that something happened to."""
 
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from PIL import Image
 
 from mediafm.errors import MediaFMError, ModelError
 from mediafm.pretrain import TrainConfig, pretrain
+from mediafm.pretrain.run import only_one
 from mediafm.report.curves import moving_mean, plot_runs
 from mediafm.report.run_files import read_runs
 from mediafm.report.runs import caveats, comparable, differing, sort_runs
@@ -217,17 +219,27 @@ def test_without_run_json_the_log_tells_the_settings(copy):
 
 def test_states(copy):
     cut(copy, 9, tail='{"event": "step", "st')
-    now = time.time()
-    [run] = read_runs([copy], now).runs
+    with only_one(copy):  # as a process does that trains
+        [run] = read_runs([copy]).runs
     assert (run.state, run.checkpoint) == ("going on", None)
     assert run.steps == lines_of_prefix(copy)
     assert run.notes == []  # half a line is what a run that writes looks like
+    (copy / f"checkpoints/step-{run.steps:08d}").mkdir(parents=True)
+    [run] = read_runs([copy]).runs
+    assert (run.state, run.checkpoint) == ("stopped", run.steps)
+
+
+def test_states_on_a_disk_without_locks(copy, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    cut(copy, 9)
+    now = time.time()
+    [run] = read_runs([copy], now).runs
+    assert run.state == "going on"
     [run] = read_runs([copy], now + 3600).runs
     assert run.state == "stopped"
-    # Who stops a run gets a checkpoint of the last step: no need to wait long.
-    (copy / f"checkpoints/step-{run.steps:08d}").mkdir(parents=True)
-    [run] = read_runs([copy], now + 30).runs
-    assert (run.state, run.checkpoint) == ("stopped", run.steps)
 
 
 def lines_of_prefix(folder):
@@ -239,7 +251,7 @@ def test_a_run_that_has_not_logged_yet(tmp_path):
     (tmp_path / "new").mkdir()
     (tmp_path / "new/run.json").write_text('{"settings": {"steps": 9}}')
     [run] = read_runs([tmp_path]).runs
-    assert (run.state, run.steps, run.of_steps) == ("going on", 0, 9)
+    assert (run.state, run.steps, run.of_steps) == ("stopped", 0, 9)
     assert plot_runs([run], tmp_path / "x.png").exists()
 
 

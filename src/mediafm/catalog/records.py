@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from mediafm.errors import CatalogError
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,71 @@ class TitleFeatures:
     features: dict[str, npt.NDArray[np.float16]]
     present: dict[str, npt.NDArray[np.bool_]]
     metadata: dict[str, npt.NDArray[np.float16]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        title_id: str,
+        features: Mapping[str, npt.ArrayLike],
+        times_N2: npt.ArrayLike | None = None,
+        *,
+        group: str = "",
+        metadata: Mapping[str, npt.ArrayLike] | None = None,
+    ) -> TitleFeatures:
+        """A title of features that come from elsewhere.
+
+        Args:
+            title_id: Its name.
+            features: Modality to ``x_ND``, a row per shot; where a shot has none, zeros or NaN.
+            times_N2: Start and end of every shot in microseconds; by default a second each.
+            group: What a split keeps together, for example the series; by default the title.
+            metadata: Metadata field to its vector ``m_D``.
+
+        Raises:
+            CatalogError: The rows differ in number, or values do not fit half precision.
+        """
+        rows = {name: np.asarray(x_ND) for name, x_ND in features.items()}
+        vectors = {name: np.asarray(m_D) for name, m_D in (metadata or {}).items()}
+        shots = len(next(iter(rows.values()))) if rows else 0
+        if times_N2 is None:
+            times_N2 = np.arange(shots)[:, None] * 1_000_000 + np.array([0, 1_000_000])
+        times_N2 = np.asarray(times_N2, np.int64)
+        if times_N2.shape != (shots, 2):
+            raise CatalogError(
+                f"times have the shape {times_N2.shape}, must be ({shots}, 2)", where=title_id
+            )
+        digest = hashlib.blake2b(times_N2.tobytes(), digest_size=8)
+        halves = {}
+        for kind, shape, held in (("rows", (shots,), rows), ("numbers", (), vectors)):
+            for name, x in held.items():
+                if x.ndim != len(shape) + 1 or x.shape[: len(shape)] != shape:
+                    wanted = f"({shots}, width)" if shape else "(width,)"
+                    raise CatalogError(
+                        f"{name} {kind} have the shape {x.shape}, must be {wanted}", where=title_id
+                    )
+                if (np.abs(x) > np.finfo(np.float16).max).any():
+                    raise CatalogError(
+                        f"{name} {kind} hold values beyond half precision (65,504)",
+                        where=title_id,
+                        do="scale them",
+                    )
+                halves[kind, name] = x.astype(np.float16)
+                digest.update(f"{kind} {name} {x.shape}".encode() + halves[kind, name].tobytes())
+        made = {name: halves["rows", name] for name in rows}
+        present = {
+            name: np.asarray(np.isfinite(x).all(axis=1) & x.any(axis=1)) for name, x in made.items()
+        }
+        for name, x_ND in made.items():
+            x_ND[~present[name]] = 0
+        return cls(
+            title_id,
+            digest.hexdigest(),
+            group or title_id,
+            times_N2,
+            made,
+            present,
+            {name: halves["numbers", name] for name in vectors},
+        )
 
     def __len__(self) -> int:
         return len(self.times_N2)

@@ -40,8 +40,11 @@ def pretrain(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Any other option of TrainConfig: --set mask_span=3."),
+        typer.Option("--set", help="Any other option: --set mask_span=3; --options lists them."),
     ] = None,
+    options: Annotated[
+        bool, typer.Option("--options", help="Explain all options that --set takes, and stop.")
+    ] = False,
     cache: Annotated[
         Path | None,
         typer.Option(help="Training cache; in the user's cache folder by default."),
@@ -61,14 +64,17 @@ def pretrain(
     from mediafm.pretrain import estimate_run
     from mediafm.pretrain import pretrain as train
 
+    if options:
+        _show_options(json)
+        return
     config = _config(settings or [], size=size, steps=steps, seed=seed, device=device)
     source = Catalog.open(catalog)
     if dry_run and not int(os.environ.get("RANK", "0")):
-        cost = estimate_run(source, config)
+        cost = estimate_run(source, config, cache=cache)
         if json:
             print_json(asdict(cost))
         else:
-            _show_cost(cost)
+            _show_cost(cost, config)
     if dry_run:
         return
     result = train(source, out, config, reporter(json), cache=cache)
@@ -86,13 +92,17 @@ def _show_verdict(verdict: Verdict) -> None:
     if verdict.cosine:
         print_table(
             "Masked shots of validation titles",
-            ["predicted by", "#cosine", "#reciprocal rank", "#median rank %"],
+            [
+                *("predicted by", "#cosine", "#reciprocal rank", "#median rank %"),
+                *(f"#{modality}" for modality in verdict.modality),
+            ],
             [
                 (
                     name,
                     f"{cosine:.3f}",
                     f"{verdict.reciprocal_rank[name]:.3f}",
                     f"{verdict.median_rank_percent[name]:.1f}",
+                    *(f"{by[name]:.3f}" for by in verdict.modality.values()),
                 )
                 for name, cosine in verdict.cosine.items()
             ],
@@ -110,15 +120,21 @@ def _config(settings: list[str], **named: Any) -> TrainConfig:
     from mediafm.pretrain import TrainConfig
 
     kinds = typing.get_type_hints(TrainConfig)
-    names = [field.name for field in dataclasses.fields(TrainConfig)]
+    standard = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
+    names, said = list(standard), set[str]()
     for setting in settings:
         name, equals, text = setting.partition("=")
         name = name.strip().replace("-", "_")
-        if not equals or name not in names:
+        if name not in names:
             raise ModelError(
                 f"--set {setting}: there is no such option",
-                do=f"write NAME=VALUE with one of {', '.join(names)}",
+                do=f"choose {', '.join(names)} (mediafm pretrain --options explains them)",
             )
+        if not equals:
+            raise ModelError(f"--set {setting}: the value is missing", do=f"--set {name}=VALUE")
+        if name in said or named.get(name, standard[name]) != standard[name]:
+            raise ModelError(f"{name} is said twice", do="say it once")
+        said.add(name)
         value: Any = text.strip()
         if typing.get_origin(kinds[name]) is tuple:
             value = tuple(part.strip() for part in value.split(",") if part.strip())
@@ -130,7 +146,29 @@ def _config(settings: list[str], **named: Any) -> TrainConfig:
     return TrainConfig(**named)
 
 
-def _show_cost(cost: Estimate) -> None:
+def _show_options(json: bool) -> None:
+    import dataclasses
+    import inspect
+    import re
+
+    from mediafm.pretrain import TrainConfig
+
+    told = inspect.getdoc(TrainConfig) or ""
+    meanings = {
+        name: re.sub(r"\s+", " ", text).replace("``", "")
+        for name, text in re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", told, re.M | re.S)
+    }
+    rows = []
+    for field in dataclasses.fields(TrainConfig):
+        plain = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        rows.append((field.name, "" if plain is None else str(plain), meanings[field.name]))
+    if json:
+        print_json([dict(zip(("name", "default", "meaning"), row, strict=True)) for row in rows])
+    else:
+        print_table("Options of --set", ["name", "default", "meaning"], rows)
+
+
+def _show_cost(cost: Estimate, config: TrainConfig) -> None:
     def gb(value: float) -> str:
         return f"{value * 1000:,.0f} MB" if value < 1 else f"{value:,.1f} GB"
 
@@ -146,7 +184,7 @@ def _show_cost(cost: Estimate) -> None:
                 f"{cost.flops_per_shot * cost.shots * cost.epochs / 1e15:,.2f} PFLOP",
                 f"{cost.original_epoch_pflop:,.1f} PFLOP",
             ),
-            ("time at this machine's speed", _time(cost.seconds), _time(cost.original_epoch_s)),
+            ("time at the speed measured now", _time(cost.seconds), _time(cost.original_epoch_s)),
             ("training cache", gb(cost.cache_gb), gb(cost.original_cache_gb)),
             ("checkpoints", gb(cost.checkpoint_gb), gb(cost.checkpoint_gb)),
         ],
@@ -156,9 +194,18 @@ def _show_cost(cost: Estimate) -> None:
         f"{cost.flops_per_shot / 1e6:,.0f} MFLOP per shot forward and backward"
     )
     say(
-        f"measured here: {cost.shots_per_s:,.0f} shots/s, "
+        f"measured here, now: {cost.shots_per_s:,.0f} shots/s (some steps, "
+        f"{cost.slowest_shots_per_s:,.0f} .. {cost.fastest_shots_per_s:,.0f}), "
         f"{cost.shots_per_s * cost.flops_per_shot / 1e9:,.0f} GFLOP/s, {gb(cost.memory_gb)} memory"
     )
+    if cost.shots < config.batch_shots:
+        say(f"the catalog fills only {cost.shots:,} of the {config.batch_shots:,} shots of a batch")
+    for what, size in (
+        ("this catalog", cost.cache_gb),
+        ("80 million shots", cost.original_cache_gb),
+    ):
+        if size > cost.free_gb:
+            say(f"the training cache of {what} does not fit: {gb(cost.free_gb)} are free there")
 
 
 def _time(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,13 +93,16 @@ def _training(summary: Mapping[str, Any]) -> str:
         lines.append(f"{summary.get('steps', '?')} steps; kept: step {summary['best_step']}.")
     scores = summary.get("verdict", {}).get("cosine") or {}
     if scores:
-        lines.append(
-            "\n| prediction of masked shots | cosine | mean reciprocal rank |\n|---|---|---|"
-        )
-        ranks = summary["verdict"].get("reciprocal_rank", {})
-        lines += [
-            f"| {k} | {v:.3f} | {ranks.get(k, float('nan')):.3f} |" for k, v in scores.items()
-        ]
+        ranks, blocks = (summary["verdict"].get(k, {}) for k in ("reciprocal_rank", "modality"))
+        heads = ["prediction of masked shots", "cosine", "mean reciprocal rank", *blocks]
+        lines += ["", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+        for name, value in scores.items():
+            by = [
+                value,
+                ranks.get(name, math.nan),
+                *(b.get(name, math.nan) for b in blocks.values()),
+            ]
+            lines.append(f"| {name} | {' | '.join(f'{x:.3f}' for x in by)} |")
     settings = summary.get("settings", {})
     if settings:
         lines.append("\nSettings: " + ", ".join(f"{k} {v}" for k, v in settings.items()) + ".")

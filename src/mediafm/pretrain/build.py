@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -126,6 +127,12 @@ def cached_store(source: FeatureSource, folder: Path | None, progress: Progress)
         raise CatalogError(describe_os_error(error), where=error.filename or place) from None
 
 
+def free_space(folder: Path | None = None) -> int:
+    """Free bytes where the training cache would lie; ``folder`` as for :func:`cached_store`."""
+    place = (_root() if folder is None else Path(folder)).absolute()
+    return shutil.disk_usage(next(p for p in (place, *place.parents) if p.exists())).free
+
+
 def _root() -> Path:
     named = os.environ.get("MEDIAFM_TRAINING_CACHE")
     if named:
@@ -229,7 +236,9 @@ def build_store(source: FeatureSource, folder: Path, progress: Progress) -> Shot
             where=folder,
             do="the same command goes on from here; MEDIAFM_TRAINING_CACHE names another place",
         ) from None
-    return ShotStore.open(folder)
+    store = ShotStore.open(folder)
+    progress.say(f"{folder}: training cache of {len(store):,} shots")
+    return store
 
 
 def _is_ours(folder: Path) -> bool:

@@ -32,8 +32,10 @@ class TrainConfig:
             ``4x256``.
         modalities: Modalities to use; all that the catalog has by default.
         metadata: Metadata fields that feed [GLOBAL]; what is not in the catalog is left out.
-        treatment: Treatment of every modality.
-        positions: How the network knows places; by default what suits the size.
+        treatment: What happens to each block before fusion: ``raw``, ``unit``, ``centred`` or
+            ``standardised``.
+        positions: How the network knows places: ``learned``, ``rotary``, ``both``, or relative in
+            ``seconds``; by default what suits the size.
         absent: What stands for an absent modality: ``zeros``, or a ``learned`` vector.
         fusion: ``early`` or ``late``.
         dropout: Dropout in the network.

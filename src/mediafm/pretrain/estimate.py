@@ -18,7 +18,7 @@ import numpy as np
 from mediafm.catalog.records import TitleFeatures
 from mediafm.model import MediaFM, ModelConfig
 from mediafm.pretrain.config import TrainConfig
-from mediafm.pretrain.data import Split
+from mediafm.pretrain.data import Plan, Split
 from mediafm.pretrain.flops import attended, flops_per_shot
 from mediafm.pretrain.processes import Processes
 from mediafm.pretrain.run import LOG
@@ -40,31 +40,39 @@ class Estimate:
     Args:
         parameters: Trained numbers.
         flops_per_shot: Floating-point operations of one shot, forward and backward.
-        shots_per_s: Measured on this machine.
+        shots_per_s: Median over some steps on this machine, with this catalog's batches.
+        slowest_shots_per_s: Of these steps.
+        fastest_shots_per_s: Of these steps.
         memory_gb: Most memory of the trial: of the GPU, or of this process.
         checkpoint_gb: Disk for the checkpoints that are kept.
         shots: Training shots of this catalog.
         titles: Training titles.
         steps: Most steps.
+        batch_shots: Shots in a batch on average: a small catalog may not fill one.
         epochs: Passes over the training shots in these steps.
         seconds: Time of these steps at the measured speed, without validations.
         cache_gb: Disk for the training cache of this catalog.
+        free_gb: Free disk where it would lie.
         original_cache_gb: The same for 80 million shots.
-        original_epoch_s: One pass over 80 million shots at the measured speed.
+        original_epoch_s: One pass over 80 million shots, at the speed measured with full batches.
         original_epoch_pflop: Its arithmetic.
     """
 
     parameters: int
     flops_per_shot: float
     shots_per_s: float
+    slowest_shots_per_s: float
+    fastest_shots_per_s: float
     memory_gb: float
     checkpoint_gb: float
     shots: int
     titles: int
     steps: int
+    batch_shots: float
     epochs: float
     seconds: float
     cache_gb: float
+    free_gb: float
     original_cache_gb: float
     original_epoch_s: float
     original_epoch_pflop: float
@@ -75,6 +83,7 @@ def estimate(
     model_config: ModelConfig,
     config: TrainConfig,
     team: Processes,
+    free_gb: float,
 ) -> Estimate:
     """Counts and measures.
 
@@ -83,38 +92,49 @@ def estimate(
         model_config: The network.
         config: Options.
         team: Where it would run; the trial runs on this process alone.
+        free_gb: Free disk where the training cache would lie.
     """
-    speed, memory = _trial(lengths, model_config, config, team)
     shots = sum(lengths)
+    plan = Plan(range(len(lengths)), lengths, config.longest, config.batch_shots, config.seed)
+    batch = shots / len(plan.epoch(0))
+    filled = replace(config, batch_shots=min(config.batch_shots, shots))
+    speeds, memory = _trial(lengths, model_config, filled, team)
+    full = speeds
+    if filled != config:  # 80 million shots would fill a batch
+        full, _ = _trial(lengths, model_config, config, team)
     flops = flops_per_shot(model_config, config.mask_ratio, attended(lengths, config.longest))
     model = MediaFM(model_config)
     parameters = sum(p.numel() for p in model.parameters())
     row = 2 * model_config.fused + _TIMES
-    done = config.steps * config.batch_shots
-    speed *= team.world
+    done = config.steps * batch
+    speed, at_best = (statistics.median(s) for s in (speeds, full))
     return Estimate(
         parameters=parameters,
         flops_per_shot=flops,
         shots_per_s=speed,
+        slowest_shots_per_s=min(speeds),
+        fastest_shots_per_s=max(speeds),
         memory_gb=memory,
         # Weights, the best weights, and the optimizers' one or two moments.
         checkpoint_gb=config.keep * parameters * 4 * 4 / 1e9,
         shots=shots,
         titles=len(lengths),
         steps=config.steps,
+        batch_shots=batch,
         epochs=done / max(shots, 1),
         seconds=done / speed,
         cache_gb=shots * row / 1e9,
+        free_gb=free_gb,
         original_cache_gb=ORIGINAL_SHOTS * row / 1e9,
-        original_epoch_s=ORIGINAL_SHOTS / speed,
+        original_epoch_s=ORIGINAL_SHOTS / at_best,
         original_epoch_pflop=ORIGINAL_SHOTS * flops / 1e15,
     )
 
 
 def _trial(
     lengths: Sequence[int], model_config: ModelConfig, config: TrainConfig, team: Processes
-) -> tuple[float, float]:
-    """Shots per second and memory of some real steps on random shots."""
+) -> tuple[list[float], float]:
+    """Shots per second of all processes, and memory, in some real steps on random shots."""
     rng, room = np.random.default_rng(0), 2 * config.batch_shots
     titles: list[TitleFeatures] = []
     while room > 0:
@@ -131,7 +151,7 @@ def _trial(
         Trainer(store, split, model_config, trial, Path(folder), Silent(), alone).run()
         log = [json.loads(line) for line in (Path(folder) / LOG).read_text().splitlines()]
     steps = [line for line in log if line["event"] == "step"][_SETTLING:]
-    return statistics.median(s["shots_per_s"] for s in steps), steps[-1]["memory_gb"]
+    return [team.world * s["shots_per_s"] for s in steps], steps[-1]["memory_gb"]
 
 
 def _noise(

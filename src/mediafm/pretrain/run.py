@@ -7,6 +7,7 @@ import json
 import shutil
 import signal
 import threading
+import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,14 +70,19 @@ def only_one(out: Path) -> Iterator[None]:
         ModelError: One does.
     """
     with (out / RUN).open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ModelError(
-                "another process trains in this folder", where=out, do="wait, or name another"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
+        for again in (True, True, False):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if again:  # who looks whether a run goes on holds it for a moment
+                    time.sleep(0.05)
+                    continue
+                raise ModelError(
+                    "another process trains in this folder", where=out, do="wait, or name another"
+                ) from None
+            except OSError:
+                break  # a file system without locks
         yield
 
 
@@ -138,7 +144,10 @@ class Log:
                     where=self._path,
                     do="make room and run the same command again to continue",
                 ) from None
-        if self._board is not None:
+        if self._board is not None and event in ("start", "verdict"):
+            text = json.dumps(values, indent=2)
+            self._board.add_text(event, f"```json\n{text}\n```", step)
+        elif self._board is not None:
             for name, value in _flat(values).items():
                 if isinstance(value, int | float):
                     self._board.add_scalar(f"{event}/{name.replace('.', '/')}", value, step)
@@ -159,7 +168,7 @@ def _tensorboard(folder: Path, step: int) -> Any:
         raise ModelError(
             "TensorBoard is not installed", do="pip install 'mediafm[tensorboard]'"
         ) from None
-    return SummaryWriter(str(folder / BOARD), purge_step=step)
+    return SummaryWriter(str(folder / BOARD), purge_step=step + 1)
 
 
 def forget_checkpoints(out: Path) -> None:

@@ -95,8 +95,12 @@ class ShotStore:
 
         Raises:
             CatalogError: Two titles of one name, or widths that differ.
+            TypeError: Something else than titles.
         """
-        given = sorted(titles, key=lambda t: t.title_id)
+        given = list(titles)
+        if wrong := [type(t).__name__ for t in given if not isinstance(t, TitleFeatures)]:
+            raise TypeError(f"titles must be TitleFeatures, see TitleFeatures.of, not {wrong[0]}")
+        given.sort(key=lambda t: t.title_id)
         places, total, layout, parts = [], 0, Layout(), []
         for number, title in enumerate(given):
             if number and title.title_id == given[number - 1].title_id:
@@ -162,6 +166,15 @@ class ShotStore:
             return cls(titles, encoders, layout, columns, digest, key, descriptors)
         except BaseException as error:
             _close_all(descriptors)
+            if isinstance(error, FileNotFoundError) and path == folder / MANIFEST:
+                inner = sorted(p.parent.name for p in folder.glob(f"*/{MANIFEST}"))
+                raise CatalogError(
+                    "holds no training cache",
+                    where=folder,
+                    do=f"open a folder in it: {', '.join(inner)}"
+                    if inner
+                    else "name the folder that mediafm pretrain --cache was given",
+                ) from None
             if isinstance(error, OSError):
                 raise CatalogError(describe_os_error(error), where=path, do=AGAIN) from None
             if isinstance(error, (KeyError, TypeError, ValueError, AttributeError)):

@@ -15,7 +15,7 @@ from mediafm.catalog.records import EncoderRecord, TitleFeatures
 from mediafm.errors import CatalogError, ModelError
 from mediafm.model import MediaFM, Modality, ModelConfig
 from mediafm.model.hub import TRAINING, WEIGHTS
-from mediafm.pretrain.build import FeatureSource, cached_store, known_encoders
+from mediafm.pretrain.build import FeatureSource, cached_store, free_space, known_encoders
 from mediafm.pretrain.config import TrainConfig
 from mediafm.pretrain.data import MIN_WINDOW, Split, split_titles
 from mediafm.pretrain.estimate import Estimate, estimate
@@ -106,7 +106,7 @@ def _pretrain(
     for name, count in store.useless.items():
         progress.say(
             f"{count} {name} vectors hold values that are no numbers, or zeros only: "
-            "taken as absent (mediafm reencode makes them anew)"
+            "taken as absent (mediafm reencode makes them anew where they come from a film)"
         )
     split = split_store(store, config)
     shots = sum(store.titles[i].shots for i in split.train)
@@ -177,12 +177,15 @@ class _Held:
     encoders: dict[str, EncoderRecord]
 
 
-def estimate_run(source: FeatureSource, config: TrainConfig | None = None) -> Estimate:
+def estimate_run(
+    source: FeatureSource, config: TrainConfig | None = None, *, cache: Path | None = None
+) -> Estimate:
     """What :func:`pretrain` would cost on a catalog; nothing is built or written.
 
     Args:
         source: The catalog.
         config: Options.
+        cache: Where the training cache would lie.
 
     Raises:
         CatalogError: There are no features.
@@ -201,7 +204,8 @@ def estimate_run(source: FeatureSource, config: TrainConfig | None = None) -> Es
     if not split.train:
         raise CatalogError("there are no titles to train on", do="run mediafm ingest first")
     with processes(config.device) as team:
-        return estimate([titles[i].shots for i in split.train], model_config, config, team)
+        lengths = [titles[i].shots for i in split.train]
+        return estimate(lengths, model_config, config, team, free_space(cache) / 1e9)
 
 
 def configure(held: Holding, config: TrainConfig, progress: Progress | None = None) -> ModelConfig:

@@ -180,7 +180,7 @@ class Trainer:
                     epoch=epoch,
                     loss=round(loss, 6),
                     gradient=round(norm, 4),
-                    lr=round(lr, 4),
+                    **self._rates(lr),
                     shots=shots,
                     seconds=round(seconds, 4),
                     shots_per_s=round(speed, 1),
@@ -207,6 +207,12 @@ class Trainer:
                     self.team.wait()
                     stop.leave()
                 since, waited = time.perf_counter(), ahead.waited
+        if self.best and position.best_step < position.step:
+            early = "stopped early: " if position.step < config.steps else ""
+            self.progress.say(
+                f"{self.out}: {early}no validation after step {position.best_step} was better, "
+                "its weights are kept"
+            )
 
     def _step(self, parts: list[Batch], stop: bool) -> tuple[float, float, int, bool]:
         """One optimizer step; returns loss, gradient's norm, shots, and whether to stop."""
@@ -239,6 +245,12 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.step()
         return total * scale, norm, int(shots), stops > 0
+
+    def _rates(self, share: float) -> dict[str, float]:
+        """Learning rates at a share of their peaks, by the names of their options."""
+        muon, adam = self.config.rates(self.model.config.hidden)
+        rates = {"muon_lr": muon} if self.config.optimizer == "muon" else {}
+        return {k: float(f"{v * share:.4g}") for k, v in {**rates, "adam_lr": adam}.items()}
 
     def _validate(self, log: Log, compare: bool = False) -> str:
         if not self.split.val:

@@ -105,7 +105,8 @@ def judge(scores: Scores | None, *, note: str = "", seed: int = 0, draws: int = 
     outcome: Outcome = "context wins" if low > 0 else "no gain"
     return Verdict(
         outcome,
-        _text(outcome, cosine, best, margin, (high - low) / 2, titles, shots, note),
+        _text(outcome, cosine, best, margin, (high - low) / 2, titles, shots, note)
+        + _behind(scores.modality),
         margin,
         (low, high),
         best,
@@ -119,6 +120,16 @@ def judge(scores: Scores | None, *, note: str = "", seed: int = 0, draws: int = 
     )
 
 
+def _behind(modality: dict[str, dict[str, float]]) -> str:
+    """In which modalities the model loses, although it may win over all."""
+    words = []
+    for name, cosine in modality.items():
+        best = max((other for other in cosine if other != MODEL), key=cosine.__getitem__)
+        if cosine[best] > cosine[MODEL]:
+            words.append(f"{name} ({best}: {cosine[best]:.3f} against {cosine[MODEL]:.3f})")
+    return f" A prediction without a model is closer in {', '.join(words)}." if words else ""
+
+
 def _text(
     outcome: Outcome,
     cosine: dict[str, float],
@@ -129,7 +140,7 @@ def _text(
     shots: int,
     note: str,
 ) -> str:
-    against = f"the best prediction without context ({best}, {cosine[best]:.3f})"
+    against = f"the best prediction without a model ({best}, {cosine[best]:.3f})"
     where = f"on {titles} validation title{'s' * (titles != 1)} ({shots} masked shots)"
     numbers = f"cosine {cosine[MODEL]:.3f}, {margin:+.3f} ± {half:.3f}"
     if outcome == "context wins":

@@ -6,6 +6,7 @@ kill may have cut off or a hand may have edited, so nothing in them is taken for
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -146,7 +147,7 @@ def _read(folder: Path, name: str, now: float) -> Run:
     return Run(
         folder=folder,
         name=name,
-        state="finished" if finished else _alive(folder, steps, checkpoint, curves, now),
+        state="finished" if finished else _alive(folder, curves, now),
         steps=steps,
         of_steps=None if total is None else int(total),
         checkpoint=checkpoint,
@@ -232,21 +233,26 @@ def _told(
     return told, derived, json.dumps(blocks or [settings.get("treatment"), told.get("modalities")])
 
 
-def _alive(
-    folder: Path, steps: int, checkpoint: int | None, curves: dict[str, Curve], now: float
-) -> State:
-    """Whether a run that has not ended goes on: by how long it has written nothing.
+def _alive(folder: Path, curves: dict[str, Curve], now: float) -> State:
+    """Whether a run that has not ended goes on: while it holds a lock on its ``run.json``.
 
-    A run writes no sign of life but its log. Who stops it gets a checkpoint of the last step, and
-    then only one step has to be waited for; otherwise a validation or a compiler may be at work.
+    Where locks do not work, or on another machine's disk, by how long it has written nothing; a
+    validation or a compiler may be at work.
     """
+    try:
+        with (folder / RUN).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return "stopped"
+    except BlockingIOError:
+        return "going on"
+    except OSError:
+        pass
     try:
         quiet = now - max(p.stat().st_mtime for p in (folder / LOG, folder / RUN) if p.exists())
     except (OSError, ValueError):
         return "stopped"
     slowest = over(np.max, curves["seconds"][-50:]) or 0.0
-    left = max(3.0, 4 * slowest) if checkpoint == steps else max(300.0, 20 * slowest)
-    return "stopped" if quiet > left else "going on"
+    return "stopped" if quiet > max(300.0, 20 * slowest) else "going on"
 
 
 def _newest_checkpoint(folder: Path) -> int | None:

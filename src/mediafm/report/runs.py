@@ -48,7 +48,7 @@ class Run:
     Args:
         folder: Its folder.
         name: What it is called among the others: its path below what they have in common.
-        state: ``stopped`` where nothing has been written for too long to be still going on.
+        state: ``going on`` while a process trains in its folder.
         steps: Steps done.
         of_steps: Steps at most; training may end before.
         checkpoint: Step of the newest checkpoint, from which a stopped run continues.

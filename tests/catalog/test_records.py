@@ -1,0 +1,52 @@
+"""Features that come from elsewhere, as a title."""
+
+import numpy as np
+import pytest
+
+from mediafm.catalog.records import TitleFeatures
+from mediafm.errors import CatalogError
+
+
+def test_features_become_a_title():
+    x = np.array([[1.0, 2.0], [0.0, 0.0], [np.nan, 1.0], [3.0, 0.0]])
+    title = TitleFeatures.of("film", {"clip": x, "sound": [[1], [2], [3], [4]]})
+    assert len(title) == 4
+    assert title.times_N2.tolist() == [[i * 10**6, (i + 1) * 10**6] for i in range(4)]
+    assert title.present["clip"].tolist() == [True, False, False, True]
+    assert title.features["clip"].tolist() == [[1, 2], [0, 0], [0, 0], [3, 0]]
+    assert title.present["sound"].all()
+    assert title.group == "film"
+    assert np.isnan(x).any(), "what was given is not changed"
+
+
+def test_other_content_is_another_write():
+    def made(value, **more):
+        return TitleFeatures.of("film", {"clip": [[value, 1.0]]}, **more).ingest_id
+
+    assert made(1) == made(1) != made(2)
+    assert made(1) != made(1, metadata={"synopsis": [1.0]})
+    assert made(1) != made(1, times_N2=[[0, 5]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            {"features": {"a": [[1.0]], "b": [[1.0], [2.0]]}},
+            r"film: b rows have the shape \(2, 1\)",
+        ),
+        (
+            {"features": {"a": [1.0, 2.0]}},
+            r"film: a rows have the shape \(2,\), must be \(2, width",
+        ),
+        ({"features": {"a": [[1e6]]}}, r"film: a rows hold values beyond half precision.*scale"),
+        ({"features": {"a": [[1.0]]}, "times_N2": [0, 1]}, r"film: times have the shape \(2,\)"),
+        (
+            {"features": {"a": [[1.0]]}, "metadata": {"tags": [[1.0]]}},
+            r"tags numbers have the shape",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_one_line(arguments, words):
+    with pytest.raises(CatalogError, match=words):
+        TitleFeatures.of("film", **arguments)
