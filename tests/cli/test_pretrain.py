@@ -1,5 +1,6 @@
 """`mediafm pretrain` as it is typed: options, a dry run, a real run that goes on."""
 
+import dataclasses
 import inspect
 import json
 import sys
@@ -34,6 +35,15 @@ def test_defaults_are_those_of_the_library():
     defaults = inspect.signature(pretrain).parameters
     for name in ("size", "steps", "seed", "device"):
         assert defaults[name].default == getattr(TrainConfig(), name)
+
+
+def test_all_options_are_explained(capsys):
+    assert main(["pretrain", "--options", "--json"]) == 0
+    told = {o["name"]: o for o in json.loads(capsys.readouterr().out)}
+    assert set(told) == {field.name for field in dataclasses.fields(TrainConfig)}
+    assert all(len(option["meaning"]) > 10 for option in told.values())
+    assert told["mask_ratio"]["default"] == "0.2"
+    assert "seconds" in told["positions"]["meaning"]
 
 
 FEW = ["--steps", "6", "--set", "batch_shots=64", "--set", "eval_every=3"]
@@ -81,8 +91,10 @@ def test_any_option_can_be_set(catalog, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        (["--set", "colour=red"], "error: --set colour=red: there is no such option; write NAME="),
-        (["--set", "steps"], "error: --set steps: there is no such option"),
+        (["--set", "colour=red"], "error: --set colour=red: there is no such option; choose size"),
+        (["--set", "keep"], "error: --set keep: the value is missing; --set keep=VALUE"),
+        (["--set", "keep=1", "--set", "keep=2"], "error: keep is said twice"),
+        (["--steps", "5", "--set", "steps=7"], "error: steps is said twice"),
         (["--set", "mask_span=long"], "error: --set mask_span=long: input should be a valid num"),
         (["--set", "positions=up"], "error: --set positions=up: input should be 'learned'"),
         (["--set", "mask_ratio=2"], "error: mask_ratio is 2.0, must be below 1"),

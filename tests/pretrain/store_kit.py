@@ -11,7 +11,6 @@ import numpy as np
 from shot_kit import DIMS, make_titles
 
 from mediafm.catalog import EncoderRecord, TitleRecord
-from mediafm.progress import Silent
 from mediafm.timeline import Shot, Span
 
 ENCODERS = {m: EncoderRecord(m, f"{m}-encoder", f"{m}0000", d) for m, d in DIMS.items()}
@@ -47,14 +46,6 @@ class Source:
                 raise KeyboardInterrupt
             self.given.append(title_id)
             yield self.held[title_id]
-
-
-class Said(Silent):
-    def __init__(self):
-        self.lines = []
-
-    def say(self, text):
-        self.lines.append(text)
 
 
 def odd_titles():

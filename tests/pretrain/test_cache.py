@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from run_kit import TINY
 from shot_kit import DIMS, make_titles
 from store_kit import Source, check_same, fill, odd_titles, run
 
 from mediafm.catalog import Catalog, EncoderRecord
-from mediafm.pretrain import build
+from mediafm.pretrain import build, pretrain
 from mediafm.pretrain.build import build_store, cached_store
 from mediafm.progress import Silent
 
@@ -69,6 +70,7 @@ _BUILDS = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
+from run_kit import *
 from store_kit import *
 from mediafm.pretrain.build import cached_store
 class Slow(Source):
@@ -182,3 +184,12 @@ def test_a_catalog_in_an_object_store(root, object_store):
     assert check_cache(Catalog.open(object_store)) != first
     [cache] = root.iterdir()
     assert json.loads((cache / "training-cache.json").read_text())["uri"] == object_store
+
+
+def test_a_catalog_can_be_named_by_its_folder(tmp_path, root):
+    catalog = Catalog.create(tmp_path / "catalog")
+    fill(catalog, [f"t{i}" for i in range(6)])
+    result = pretrain(str(tmp_path / "catalog"), str(tmp_path / "model"), TINY)
+    assert result.steps == TINY.steps
+    assert (tmp_path / "model/model.safetensors").exists()
+    assert len(list(root.glob("*/training-cache.json"))) == 1

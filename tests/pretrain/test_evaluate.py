@@ -76,6 +76,17 @@ def test_no_gain_says_what_to_use_instead():
     assert "more titles" in verdict.text
 
 
+def test_modalities_in_which_the_model_loses_are_named():
+    found = scores([0.5, 0.6, 0.7, 0.6] * 2, [0.4, 0.5, 0.6, 0.5] * 2, titles=4)
+    found.modality = {
+        "video": {MODEL: 0.2, "title mean": 0.236, "nearest": 0.1},
+        "audio": {MODEL: 0.4, "title mean": 0.3, "nearest": 0.1},
+    }
+    text = judge(found).text
+    assert "closer in video (title mean: 0.236 against 0.200)." in text
+    assert "audio" not in text
+
+
 def test_few_titles_are_resampled_by_shot_and_said_so():
     verdict = judge(scores([0.5] * 8, [0.4] * 8, titles=2))
     assert verdict.resampled == "shots"

@@ -110,7 +110,7 @@ def test_two_processes_train_as_one(pairs, name):
     # Muon orthogonalises in bfloat16, where a sum in another order may round to another number.
     near = 1e-5 if CASES[name].optimizer == "adamw" else 5e-5
     assert losses(two) == [(step, pytest.approx(loss, abs=near)) for step, loss in losses(one)]
-    for kind in ("shots", "epoch", "lr"):
+    for kind in ("shots", "epoch", "adam_lr"):
         assert [e[kind] for e in events(two, "step")] == [e[kind] for e in events(one, "step")]
     whole, shared = (load_file(out / "model.safetensors") for out in (one, two))
     assert whole.keys() == shared.keys()

@@ -1,8 +1,10 @@
 """The log of a run for TensorBoard: the same numbers as in log.jsonl."""
 
 import json
+import signal
 
 import pytest
+from run_kit import Interrupting
 from shot_kit import make_titles
 
 from mediafm.pretrain import TrainConfig, pretrain
@@ -40,6 +42,26 @@ def test_event_files_hold_what_the_log_holds(tmp_path):
     assert "validate/baselines/nearest/cosine" in read
     # Spaces in a name are not lost silently either.
     assert any("title" in tag and "mean" in tag for tag in read)
+
+
+def test_a_resumed_run_has_every_step_once(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(make_titles(12), tmp_path / "run", CONFIG, Interrupting(4, signal.SIGINT))
+    result = pretrain(make_titles(12), tmp_path / "run", CONFIG)
+    read = scalars(result.out)
+    assert sorted(read["step/loss"]) == list(range(1, 13))
+    assert sorted(read["validate/cosine"]) == [0, 4, 8, 12]
+
+
+def test_settings_are_text_and_no_curves(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    result = pretrain(make_titles(12), tmp_path / "run", CONFIG)
+    assert {tag.split("/")[0] for tag in scalars(result.out)} == {"step", "validate"}
+    events = EventAccumulator(str(result.out / "tensorboard"))
+    events.Reload()
+    start = events.Tensors("start/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert '"treatment": "standardised"' in start
 
 
 def test_without_the_option_there_are_no_event_files(tmp_path):

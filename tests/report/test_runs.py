@@ -206,6 +206,26 @@ def test_a_log_that_is_damaged_as_a_whole_stops_nobody_else(copy, real, tmp_path
         read_runs([copy])
 
 
+def test_steps_beyond_all_reason_are_damage(copy):
+    with (copy / "log.jsonl").open("a") as file:
+        file.write('{"event": "step", "step": 1' + "0" * 400 + ', "loss": 1}\n')
+        file.write('{"event": "step", "step": 13, "loss": 1e308, "seconds": 1e300}\n')
+    [run] = read_runs([copy]).runs
+    assert run.steps == 13
+    assert run.notes == ["copy: 1 line of its log is damaged and left out"]
+    assert plot_runs([run], copy / "x.png", "seconds").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+def test_a_folder_that_may_not_be_read_hides_nothing_else(real, tmp_path):
+    shutil.copytree(real / "a", tmp_path / "a")
+    (tmp_path / "locked").mkdir(mode=0)
+    try:
+        assert [run.name for run in read_runs([tmp_path]).runs] == ["a"]
+    finally:
+        (tmp_path / "locked").chmod(0o700)
+
+
 def test_without_run_json_the_log_tells_the_settings(copy):
     for damage in ("", "[1]", "{"):
         (copy / "run.json").write_text(damage)

@@ -62,10 +62,19 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         table.add_column(column.lstrip("#"), justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=120)
-    console.print(table)
+    console().print(table)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leaves it to the command's end, which knows that it is no error; rich exits with 1."""
+        raise BrokenPipeError
+
+
+def console() -> Console:
+    """Where tables are drawn: as wide as the terminal, or 120 columns elsewhere."""
+    terminal = _Console()
+    return terminal if terminal.is_terminal else _Console(width=120)
 
 
 def clock(time: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from mediafm.cli.output import JsonOption, clock, print_json, print_table, say
+from mediafm.cli.output import JsonOption, clock, console, print_json, print_table, say
 from mediafm.errors import MediaFMError
 from mediafm.timeline import US
 
@@ -82,7 +82,7 @@ def _results(ordered: Sequence[Run]) -> None:
     from mediafm.report.curves import show
     from mediafm.report.runs import differing, setting
 
-    columns = ["state", "#steps", "#cosine", "#margin", "#reciprocal rank", "verdict"]
+    columns = ["state", "#done", "#cosine", "#margin", "#reciprocal rank", "verdict"]
     rows = []
     for run in ordered:
         measures = run.measures()
@@ -115,15 +115,7 @@ def _fits(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bool:
         max([*heads, *(len(str(cell)) for cell in column)])
         for heads, column in zip(words, cells, strict=True)
     ]
-    return sum(wide) + 3 * len(wide) + 1 <= _width()
-
-
-def _width() -> int:
-    """The width that :func:`print_table` has."""
-    from rich.console import Console
-
-    console = Console()
-    return console.width if console.is_terminal else 120
+    return sum(wide) + 3 * len(wide) + 1 <= console().width
 
 
 def _validation(ordered: Sequence[Run]) -> None:

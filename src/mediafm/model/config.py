@@ -105,8 +105,10 @@ class ModelConfig:
                 raise ModelError(
                     f"there is no {name} '{getattr(self, name)}'", do=f"choose {' or '.join(known)}"
                 )
-        if not 0 <= self.overlap < self.max_shots or not 0 <= self.dropout <= 0.9:
-            raise ModelError(f"overlap {self.overlap} or dropout {self.dropout} is out of range")
+        if not 0 <= self.overlap < self.max_shots:
+            raise ModelError(f"overlap is {self.overlap}, must be less than max_shots")
+        if not 0 <= self.dropout <= 0.9:
+            raise ModelError(f"dropout is {self.dropout}, must be from 0 to 0.9")
 
     @property
     def fused(self) -> int:

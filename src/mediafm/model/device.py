@@ -25,6 +25,8 @@ def find_device(name: str) -> torch.device:
         raise ModelError(f"there is no device '{name}' ({reason})", do="use 'cpu'") from None
     if device.type == "mps":  # statistics and times are in double precision
         raise ModelError("mps has no double precision, which is needed", do="use 'cpu'")
+    if device.type not in ("cpu", "cuda"):
+        raise ModelError(f"nothing was tried on device '{name}'", do="use 'cpu' or 'cuda'")
     return device
 
 

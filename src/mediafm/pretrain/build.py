@@ -36,6 +36,7 @@ from mediafm.pretrain.columns import (
     StoredTitle,
     files_of,
     read_manifest,
+    write_manifest,
 )
 from mediafm.pretrain.store import ShotStore
 from mediafm.progress import Progress
@@ -104,7 +105,9 @@ def cached_store(source: FeatureSource, folder: Path | None, progress: Progress)
             written.
     """
     key = source_key(source)
-    place = Path(folder) if folder is not None else _root() / key
+    place = _root() / key if folder is None else Path(os.path.abspath(folder))  # noqa: PTH100
+    if not place.name:
+        raise CatalogError("is no place for a training cache", where=place, do="name a folder")
     try:
         if (store := _open_current(place, key, progress)) is not None:
             return store
@@ -124,7 +127,11 @@ def cached_store(source: FeatureSource, folder: Path | None, progress: Progress)
         finally:
             locks.release(handle, lock)
     except OSError as error:
-        raise CatalogError(describe_os_error(error), where=error.filename or place) from None
+        raise CatalogError(
+            describe_os_error(error),
+            where=error.filename or place,
+            do="name another place with --cache or MEDIAFM_TRAINING_CACHE",
+        ) from None
 
 
 def free_space(folder: Path | None = None) -> int:
@@ -220,7 +227,7 @@ def build_store(source: FeatureSource, folder: Path, progress: Progress) -> Shot
             raise CatalogError(
                 "is not empty and holds no training cache",
                 where=folder if foreign else building,
-                do="name another folder",
+                do="remove it, or name another folder",
             )
         with _Build(source, building) as build:
             build.run(progress)
@@ -242,12 +249,17 @@ def build_store(source: FeatureSource, folder: Path, progress: Progress) -> Shot
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder may be emptied: it holds nothing but what a cache consists of."""
+    """Whether a folder may be emptied: a cache that says so, of nothing but its own files."""
     own = re.compile(
         rf"\.?({re.escape(MANIFEST)}|{re.escape(JOURNAL)}|{re.escape(TITLES)})(-[0-9a-f]{{12}})?"
         r"|times\.i64|(features|metadata)-[^/]+\.(f16|here)"
     )
-    return all(own.fullmatch(path.name) and not path.is_dir() for path in folder.iterdir())
+    held = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    if not all(own.fullmatch(path.name) and not path.is_dir() for path in folder.iterdir()):
+        return False
+    if not held or folder / MANIFEST in held:  # which nobody else calls a file
+        return True
+    return folder / JOURNAL in held and FORMAT.encode() in (folder / JOURNAL).read_bytes()
 
 
 class _Build:
@@ -273,9 +285,9 @@ class _Build:
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
         journal: dict[str, Any] = {}
-        with contextlib.suppress(OSError, ValueError):
-            journal = json.loads((self._folder / JOURNAL).read_bytes())
-        if journal.get("key") == self._key:
+        with contextlib.suppress(OSError, ValueError, CatalogError):
+            journal = read_manifest(self._folder / JOURNAL)
+        if journal.get("key") == self._key and self._is_there(journal):
             self._done = journal["done"]
             self._layout = Layout(*(journal[f.name] for f in dataclasses.fields(Layout)))
         else:
@@ -283,24 +295,40 @@ class _Build:
             self._note()
         return self
 
+    def _is_there(self, journal: dict[str, Any]) -> bool:
+        """Whether the files hold at least what the journal says that they do."""
+        layout = Layout(*(journal[f.name] for f in dataclasses.fields(Layout)))
+        files = files_of(layout, self._row(journal["done"]), journal["done"])
+        try:
+            return all(
+                (self._folder / file).stat().st_size >= size * rows
+                for file, size, rows in files.values()
+            )
+        except OSError:
+            return False
+
     def __exit__(self, *args: object) -> None:
         for descriptor in self._files.values():
             os.close(descriptor)
 
     def run(self, progress: Progress) -> None:
         """Writes what is missing."""
-        row = self._row(self._done)
-        for file, size, rows in files_of(self._layout, row, self._done).values():
-            os.ftruncate(self._file(file), size * rows)
+        self._cut()
         rest = [title.title_id for title in self._titles[self._done :]]
         with progress.task("training cache", self._shots, "shots") as task:
-            task.advance(row)
+            task.advance(self._row(self._done))
             for features in self._source.title_features(ids=rest) if rest else ():
                 self._write(features)
                 task.advance(len(features))
                 if self._unsafe >= _SAFE or time.monotonic() - self._noted > _SAFE_SECONDS:
                     self._note()
         self._finish()
+
+    def _cut(self) -> None:
+        """Gives the files the length of the titles that are done, whatever these lack."""
+        row = self._row(self._done)
+        for file, size, rows in files_of(self._layout, row, self._done).values():
+            os.ftruncate(self._file(file), size * rows)
 
     def _row(self, title: int) -> int:
         return self._titles[title].first if title < len(self._titles) else self._shots
@@ -319,13 +347,11 @@ class _Build:
         # What a title lacks is not written: a hole in a file reads as zeros, which mean absent.
         self._put(*files["times"][:2], place.first, np.asarray(features.times_N2, "<i8"))
         for name, (x_ND, present_N) in found.items():
-            column = f"features-{name}"
-            self._put(*files[column][:2], place.first, x_ND.astype("<f2", copy=False))
-            self._put(*files[f"{column}.here"][:2], place.first, present_N)
+            self._put(*files[f"features-{name}"][:2], place.first, x_ND.astype("<f2", copy=False))
+            self._put(*files[f"features.here-{name}"][:2], place.first, present_N)
         for name, m_D in metadata.items():
-            column = f"metadata-{name}"
-            self._put(*files[column][:2], number, m_D.astype("<f2", copy=False))
-            self._put(*files[f"{column}.here"][:2], number, here)
+            self._put(*files[f"metadata-{name}"][:2], number, m_D.astype("<f2", copy=False))
+            self._put(*files[f"metadata.here-{name}"][:2], number, here)
         self._done += 1
 
     def _put(self, file: str, row: int, first: int, values: npt.NDArray[Any]) -> None:
@@ -346,29 +372,25 @@ class _Build:
 
     def _note(self) -> None:
         """Brings what was written to the disk, then says so."""
+        self._cut()
         for descriptor in self._files.values():
             os.fsync(descriptor)
         journal = {
-            "format": FORMAT,
             "uri": _where(self._source),
             "key": self._key,
             "done": self._done,
             **dataclasses.asdict(self._layout),
         }
-        write_whole(self._folder / JOURNAL, json.dumps(journal).encode())
+        write_manifest(self._folder / JOURNAL, journal)
         self._unsafe, self._noted = 0, time.monotonic()
 
     def _finish(self) -> None:
         files = files_of(self._layout, self._shots, len(self._titles))
-        for file, row, rows in files.values():
-            os.ftruncate(self._file(file), row * rows)
         self._note()
         rows_of_titles = ((t.title_id, t.ingest_id, t.group, t.shots) for t in self._titles)
         lines = (json.dumps(row, ensure_ascii=False) for row in rows_of_titles)
         write_whole(self._folder / TITLES, "".join(f"{line}\n" for line in lines).encode())
         manifest = {
-            "format": FORMAT,
-            "version": VERSION,
             "uri": _where(self._source),
             "key": self._key,
             "fingerprint": self._layout.fingerprint(self._titles, self._encoders),
@@ -378,5 +400,4 @@ class _Build:
             "encoders": {name: dataclasses.asdict(e) for name, e in self._encoders.items()},
             "files": {file: row * rows for file, row, rows in files.values()},
         }
-        text = json.dumps(manifest, indent=2, ensure_ascii=False)
-        write_whole(self._folder / MANIFEST, text.encode())
+        write_manifest(self._folder / MANIFEST, manifest)

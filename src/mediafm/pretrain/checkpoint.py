@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Sequence
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from mediafm.errors import MediaFMError, ModelError, describe_os_error
 from mediafm.files import write_whole
-from mediafm.fingerprint import file_fingerprint
+from mediafm.fingerprint import file_fingerprint, fingerprint
 from mediafm.model import MediaFM
 from mediafm.model.hub import read_json, to_json
 
@@ -112,21 +114,31 @@ def _write(folder: Path, keep: int, position: Position, whole: dict[str, Tensor]
     try:
         temporary.mkdir(parents=True, exist_ok=True)
         write_whole(temporary / _TENSORS, save(whole))
-        digest = file_fingerprint(temporary / _TENSORS)
-        write_whole(temporary / _STATE, to_json({**asdict(position), "tensors": digest}))
-        shutil.rmtree(place, ignore_errors=True)
+        state = {**asdict(position), "tensors": file_fingerprint(temporary / _TENSORS)}
+        write_whole(temporary / _STATE, to_json({**state, "digest": fingerprint(state)}))
+        _remove(place)
         temporary.rename(place)
         places = sorted(folder.glob("step-*"))
         # What lies ahead was passed over as damaged, and its steps are done again.
         for old in [p for p in places if p > place] + [p for p in places if p <= place][:-keep]:
-            shutil.rmtree(old, ignore_errors=True)
+            _remove(old)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
+        do = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend it"
         raise ModelError(
             f"the checkpoint cannot be written ({describe_os_error(error)})",
             where=folder,
-            do="make room and run the same command again to continue",
+            do=f"{do} and run the same command again to continue",
         ) from None
+
+
+def _remove(place: Path) -> None:
+    """Removes what lies there, a folder or what somebody put in its place."""
+    if place.is_dir():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            place.unlink()
 
 
 def load_checkpoint(
@@ -152,7 +164,9 @@ def load_checkpoint(
     for place in sorted(folder.glob("step-*"), reverse=True):
         try:
             state = read_json(place / _STATE)
-            if file_fingerprint(place / _TENSORS) != state.pop("tensors", None):
+            if state.pop("digest", None) != fingerprint(state):
+                raise ModelError("is damaged", where=place / _STATE)
+            if file_fingerprint(place / _TENSORS) != state.pop("tensors"):
                 raise ModelError("is damaged", where=place / _TENSORS)
             position = Position(**state)
             tensors = load_file(place / _TENSORS)

@@ -23,9 +23,10 @@ import numpy.typing as npt
 
 from mediafm.catalog.records import EncoderRecord, TitleFeatures
 from mediafm.errors import CatalogError, describe_os_error
+from mediafm.files import write_whole
 from mediafm.fingerprint import fingerprint
 
-FORMAT, VERSION = "mediafm training cache", 1
+FORMAT, VERSION = "mediafm training cache", 2
 MANIFEST, TITLES = "training-cache.json", "titles.jsonl"
 AGAIN = "delete the folder that holds it; the next run builds it anew"
 
@@ -266,28 +267,37 @@ def files_of(layout: Layout, shots: int, titles: int) -> dict[str, tuple[str, in
         for name, width in widths.items():
             file = f"{prefix}-{quote(name, safe='')}"
             found[f"{prefix}-{name}"] = (f"{file}.f16", 2 * width, rows)
-            found[f"{prefix}-{name}.here"] = (f"{file}.here", 1, rows)
+            found[f"{prefix}.here-{name}"] = (f"{file}.here", 1, rows)
     return found
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a training cache.
+    """The manifest of a training cache, or the journal of one that is being built.
 
     Raises:
-        CatalogError: It is none, or of another format.
+        CatalogError: It is none, of another format, or somebody changed it.
         OSError: It cannot be read.
         ValueError: It is no JSON.
     """
-    manifest = json.loads(path.read_bytes())
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    content = json.loads(path.read_bytes())
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CatalogError("this is no training cache", where=path)
-    if manifest.get("version") != VERSION:
+    if content.get("version") != VERSION:
         raise CatalogError(
-            f"it has format {manifest.get('version')}, this mediafm reads {VERSION}",
+            f"it has format {content.get('version')}, this mediafm reads {VERSION}",
             where=path,
             do=AGAIN,
         )
-    return manifest
+    if content.pop("digest", None) != fingerprint(content):
+        raise CatalogError("is damaged", where=path, do=AGAIN)
+    return content
+
+
+def write_manifest(path: Path, content: dict[str, Any]) -> None:
+    """Writes a manifest or a journal, with a digest: one changed letter is noticed."""
+    content = {"format": FORMAT, "version": VERSION, **content}
+    text = json.dumps({**content, "digest": fingerprint(content)}, indent=2, ensure_ascii=False)
+    write_whole(path, text.encode())
 
 
 def read_titles(path: Path, manifest: dict[str, Any]) -> list[StoredTitle]:

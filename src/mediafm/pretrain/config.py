@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -121,7 +122,14 @@ class TrainConfig:
         least = dict.fromkeys((*counts, "checkpoint_every", "keep", "workers", "mask_span"), 1)
         least |= dict.fromkeys(("seed", "split_seed", "weight_decay", "warmup"), 0)
         least |= dict.fromkeys(_SHARES, 0) | {"max_shots": 2, "window": 2}
-        most = {"mask_span": self.max_shots, "window": self.max_shots, "warmup": 1}
+        most: dict[str, float] = {
+            "mask_span": self.max_shots,
+            "window": self.max_shots,
+            "warmup": 1,
+            "workers": 64,
+        }
+        most |= dict.fromkeys(("seed", "split_seed"), 2**63 - 1)
+        most |= dict.fromkeys(("muon_lr", "adam_lr", "clip", "weight_decay"), sys.float_info.max)
         above = dict.fromkeys(("muon_lr", "adam_lr", "clip", "mask_ratio"), 0)
         below = dict.fromkeys((*_SHARES, "mask_ratio"), 1)
         for bounds, holds, words in (

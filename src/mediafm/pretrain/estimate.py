@@ -30,6 +30,8 @@ ORIGINAL_SHOTS = 80_000_000
 """Shots that the original was trained on."""
 
 _TRIAL_STEPS, _SETTLING = 8, 2
+_TRIAL_SHOTS = 131_072
+"""Shots in a batch beyond which a device takes it in parts and gets no faster."""
 _TIMES = 24  # bytes of start, end and both presence columns of a shot, about
 
 
@@ -97,15 +99,18 @@ def estimate(
     shots = sum(lengths)
     plan = Plan(range(len(lengths)), lengths, config.longest, config.batch_shots, config.seed)
     batch = shots / len(plan.epoch(0))
-    filled = replace(config, batch_shots=min(config.batch_shots, shots))
+    row = 2 * model_config.fused + _TIMES
+    tried = replace(config, batch_shots=min(config.batch_shots, _TRIAL_SHOTS))
+    filled = replace(tried, batch_shots=min(tried.batch_shots, shots))
     speeds, memory = _trial(lengths, model_config, filled, team)
     full = speeds
-    if filled != config:  # 80 million shots would fill a batch
-        full, _ = _trial(lengths, model_config, config, team)
+    if filled != tried:  # 80 million shots would fill a batch
+        full, _ = _trial(lengths, model_config, tried, team)
+    if team.device.type == "cpu":  # batches that are read ahead
+        memory += (config.workers + 2) * max(0.0, batch - _TRIAL_SHOTS) * row / 1e9
     flops = flops_per_shot(model_config, config.mask_ratio, attended(lengths, config.longest))
     model = MediaFM(model_config)
     parameters = sum(p.numel() for p in model.parameters())
-    row = 2 * model_config.fused + _TIMES
     done = config.steps * batch
     speed, at_best = (statistics.median(s) for s in (speeds, full))
     return Estimate(

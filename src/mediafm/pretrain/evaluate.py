@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,22 @@ class Scores:
     def score(self) -> float:
         """The model's MSM score: its mean cosine at masked places."""
         return float(self.cosine[MODEL].mean())
+
+    def to_log(self) -> dict[str, Any]:
+        """What the log keeps: means over the masked shots, of the model and of the others."""
+        others = {
+            name: {
+                "cosine": round(float(values.mean()), 6),
+                "reciprocal_rank": round(float((1 / self.rank[name]).mean()), 6),
+            }
+            for name, values in self.cosine.items()
+        }
+        return {
+            **others.pop(MODEL),
+            "effective_rank": round(self.effective_rank, 3),
+            "modality": {name: round(by[MODEL], 6) for name, by in self.modality.items()},
+            **({"baselines": others} if others else {}),
+        }
 
 
 def baselines(x_NF: Tensor, visible_N: Tensor, masked_N: Tensor) -> dict[str, Tensor]:
@@ -192,6 +209,8 @@ def effective_rank(gram_HH: Tensor) -> float:
     Returns:
         Between 1 and the width; ``nan`` where there are no embeddings.
     """
+    if not bool(torch.isfinite(gram_HH).all()):
+        return float("nan")
     singular_H = torch.linalg.eigvalsh(gram_HH.double()).clamp_min(0).sqrt()
     share_H = singular_H / singular_H.sum()
     return float(torch.special.entr(share_H).sum().exp())

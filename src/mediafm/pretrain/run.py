@@ -10,7 +10,7 @@ import threading
 import time
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TextIO
 
@@ -47,8 +47,13 @@ def claim_folder(out: Path, identity: dict[str, Any]) -> bool:
     except FileExistsError:
         raise ModelError("is a file", where=out, do="name a folder for the model") from None
     except OSError as error:
-        raise ModelError(describe_os_error(error), where=out) from None
-    held = read_json(out / RUN)
+        raise ModelError(
+            describe_os_error(error), where=out, do="name a folder that can be written"
+        ) from None
+    try:
+        held = read_json(out / RUN)
+    except ModelError as error:
+        raise ModelError(f"{error}; remove the folder, or name another") from None
     now = json.loads(to_json(identity))
     if held != now:
         before, after = _flat(held), _flat(now)
@@ -123,10 +128,11 @@ class Log:
                 try:
                     if json.loads(line).get("step", 0) <= step:
                         kept.append(line)
-                except (ValueError, AttributeError):
-                    continue  # a line cut off by a kill
-        write_whole(path, "".join(f"{line}\n" for line in kept).encode())
-        self._file = path.open("a", encoding="utf-8")
+                except (ValueError, AttributeError, TypeError, RecursionError):
+                    continue  # a line cut off by a kill, or somebody else's
+        with self._told():
+            write_whole(path, "".join(f"{line}\n" for line in kept).encode())
+            self._file = path.open("a", encoding="utf-8")
 
     def write(self, event: str, *, step: int, **values: Any) -> None:
         """Adds a line.
@@ -135,15 +141,9 @@ class Log:
             ModelError: It cannot be written.
         """
         if self._file is not None:
-            try:
+            with self._told():
                 self._file.write(json.dumps({"event": event, "step": step, **values}) + "\n")
                 self._file.flush()
-            except OSError as error:
-                raise ModelError(
-                    f"the log cannot be written ({describe_os_error(error)})",
-                    where=self._path,
-                    do="make room and run the same command again to continue",
-                ) from None
         if self._board is not None and event in ("start", "verdict"):
             text = json.dumps(values, indent=2)
             self._board.add_text(event, f"```json\n{text}\n```", step)
@@ -155,10 +155,23 @@ class Log:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *args: object) -> None:
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ModelError(
+                f"the log cannot be written ({describe_os_error(error)})",
+                where=self._path,
+                do="make room and run the same command again to continue",
+            ) from None
+
+    def __exit__(self, kind: type[BaseException] | None, *args: object) -> None:
         for sink in (self._file, self._board):
             if sink is not None:
-                sink.close()
+                # A full disk was said when the line was written; closing tries it once more.
+                with suppress(OSError) if kind else self._told():
+                    sink.close()
 
 
 def _tensorboard(folder: Path, step: int) -> Any:

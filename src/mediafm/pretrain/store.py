@@ -117,7 +117,7 @@ class ShotStore:
         ):
             for name, width in widths.items():
                 columns[f"{prefix}-{name}"] = np.zeros((rows, width), np.float16)
-                columns[f"{prefix}-{name}.here"] = np.zeros(rows, np.bool_)
+                columns[f"{prefix}.here-{name}"] = np.zeros(rows, np.bool_)
         for number, (title, place, (found, metadata)) in enumerate(
             zip(given, places, parts, strict=True)
         ):
@@ -125,10 +125,10 @@ class ShotStore:
             columns["times"][rows_N] = title.times_N2
             for name, (x_ND, present_N) in found.items():
                 columns[f"features-{name}"][rows_N] = x_ND
-                columns[f"features-{name}.here"][rows_N] = present_N
+                columns[f"features.here-{name}"][rows_N] = present_N
             for name, m_D in metadata.items():
                 columns[f"metadata-{name}"][number] = m_D
-                columns[f"metadata-{name}.here"][number] = True
+                columns[f"metadata.here-{name}"][number] = True
         held = {name: InMemory(rows) for name, rows in columns.items()}
         return cls(places, encoders or {}, layout, held)
 
@@ -203,7 +203,7 @@ class ShotStore:
         if present_S.shape != (total,):
             raise ValueError(f"present_S has shape {present_S.shape}, the spans have {total} rows")
         self._fill(f"features-{modality}", runs, x_SD, 2)
-        self._fill(f"features-{modality}.here", runs, present_S, 1)
+        self._fill(f"features.here-{modality}", runs, present_S, 1)
 
     def times(self, spans: Spans) -> npt.NDArray[np.int64]:
         """Start and end in microseconds of the shots of some spans, ``(S, 2)``."""
@@ -217,7 +217,7 @@ class ShotStore:
         if field not in self.fields:
             return None
         run, here_1 = [(title, title + 1)], np.empty(1, np.bool_)
-        self._fill(f"metadata-{field}.here", run, here_1, 1)
+        self._fill(f"metadata.here-{field}", run, here_1, 1)
         if not here_1[0]:
             return None
         m_D = np.empty(self.fields[field], np.float16)
@@ -228,7 +228,7 @@ class ShotStore:
         """Vectors ``m_WD`` of a metadata field for some titles, and which titles have it."""
         runs, total = joined([(title, title + 1) for title in titles], len(self.titles))
         here_W, m_WD = np.empty(total, np.bool_), np.empty((total, self.fields[field]), np.float16)
-        self._fill(f"metadata-{field}.here", runs, here_W, 1)
+        self._fill(f"metadata.here-{field}", runs, here_W, 1)
         self._fill(f"metadata-{field}", runs, m_WD, 2)
         return m_WD, here_W
 

@@ -53,8 +53,8 @@ class PretrainResult:
 
 
 def pretrain(
-    source: FeatureSource | ShotStore | Iterable[TitleFeatures],
-    out: Path,
+    source: FeatureSource | ShotStore | Iterable[TitleFeatures] | str | Path,
+    out: str | Path,
     config: TrainConfig | None = None,
     progress: Progress | None = None,
     *,
@@ -68,7 +68,7 @@ def pretrain(
     and each takes its share of every batch.
 
     Args:
-        source: A catalog, its training cache, or features of titles.
+        source: A catalog or its folder or URI, its training cache, or features of titles.
         out: Folder for the model, the log and the checkpoints.
         config: Options.
         progress: Where to report.
@@ -86,6 +86,10 @@ def pretrain(
     config, out = config or TrainConfig(), Path(out)
     with processes(config.device) as team:
         progress = progress if progress is not None and team.first else Silent()
+        if isinstance(source, str | Path):
+            from mediafm.catalog import Catalog  # Lance, which a training cache needs not
+
+            source = Catalog.open(source)
         if isinstance(source, ShotStore):
             store = source
         elif isinstance(source, Iterable):
@@ -102,12 +106,12 @@ def pretrain(
 def _pretrain(
     store: ShotStore, out: Path, config: TrainConfig, progress: Progress, team: Processes
 ) -> PretrainResult:
-    model_config = configure(store, config, progress)
     for name, count in store.useless.items():
         progress.say(
             f"{count} {name} vectors hold values that are no numbers, or zeros only: "
             "taken as absent (mediafm reencode makes them anew where they come from a film)"
         )
+    model_config = configure(store, config, progress)
     split = split_store(store, config)
     shots = sum(store.titles[i].shots for i in split.train)
     if shots < MIN_SHOTS:
@@ -127,9 +131,16 @@ def _pretrain(
     team.wait()
     if (out / TRAINING).exists() and (out / WEIGHTS).exists():
         model = MediaFM.from_pretrained(out)
-        verdict = Verdict.from_dict(model.summary["verdict"])
+        try:
+            verdict, steps = (
+                Verdict.from_dict(model.summary["verdict"]),
+                int(model.summary["steps"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise ModelError(
+                "is damaged", where=out / TRAINING, do="remove the folder, or name another"
+            ) from None
         progress.say(f"{out}: this run is finished. {verdict.text}")
-        steps = int(model.summary.get("steps", 0))
         return PretrainResult(model, verdict, out, out / LOG, steps, fresh=False)
     with only_one(out) if team.first else nullcontext():
         trainer = Trainer(store, split, model_config, config, out, progress, team)
@@ -223,6 +234,9 @@ def configure(held: Holding, config: TrainConfig, progress: Progress | None = No
         (name for name in held.widths if held.counts[name]),
         key=lambda m: (_ORDER.index(m) if m in _ORDER else len(_ORDER), m),
     )
+    if not found and held.widths:
+        names = ", ".join(held.widths)
+        raise CatalogError(f"no shot has usable features ({names})", do="encode the titles again")
     if not found:
         raise CatalogError("there are no features to train on", do="run mediafm ingest first")
     chosen = config.modalities or tuple(found)

@@ -20,15 +20,16 @@ import torch
 from torch import Tensor
 
 from mediafm.catalog.records import TitleFeatures
-from mediafm.errors import ModelError
+from mediafm.errors import CatalogError, ModelError
 from mediafm.model import MediaFM, ModelConfig
 from mediafm.model.device import find_precision
 from mediafm.model.hub import TRAINING, read_json
 from mediafm.model.start import adapt
 from mediafm.pretrain.checkpoint import Position, Saver, load_checkpoint
+from mediafm.pretrain.columns import AGAIN
 from mediafm.pretrain.config import TrainConfig
 from mediafm.pretrain.data import MOST_HELD_OUT, Chance, Plan, Split, sample
-from mediafm.pretrain.evaluate import MODEL, Scores, evaluate
+from mediafm.pretrain.evaluate import Scores, evaluate
 from mediafm.pretrain.flops import attended, flops_per_shot
 from mediafm.pretrain.loader import Batch, Loader, Reader
 from mediafm.pretrain.objective import objective
@@ -74,7 +75,14 @@ class Trainer:
         self.out, self.progress, self.team = out, progress, team
         self.device, self.dtype = team.device, find_precision(config.precision, team.device)
         torch.manual_seed(config.seed)
-        self.model = MediaFM(model_config)
+        try:
+            self.model = MediaFM(model_config)
+        except (RuntimeError, MemoryError) as error:
+            if "memory" not in str(error):
+                raise
+            raise ModelError(
+                "the model does not fit in memory", do="choose a smaller one"
+            ) from None
         self.model.fusion.fit(self._some(_STATISTICS))
         self.model.to(self.device)
         adapt(self.model, self._sample())
@@ -121,9 +129,11 @@ class Trainer:
                 task.advance(self.position.step)
                 self._steps(log, stop, task)
             self._checkpoint()  # the verdict and the saving can be interrupted too
+            self.saver.wait()
             stop.done()
             if self.best:
                 self.model.load_state_dict(self.best)
+            self._check_weights()
             verdict = self._verdict() if self.team.first else judge(None)
             self.model.summary = {
                 "verdict": verdict.to_dict(),
@@ -237,14 +247,30 @@ class Trainer:
         torch._foreach_mul_(gradients, scale)
         norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), self.config.clip))
         if not np.isfinite(norm):
-            raise ModelError(
-                f"the gradient is not finite at step {self.position.step + 1}",
-                where=self.out,
-                do="lower the learning rates",
-            )
+            self._check_features(parts)
+            raise self._diverged("gradient is")
         for optimizer in self.optimizers:
             optimizer.step()
         return total * scale, norm, int(shots), stops > 0
+
+    def _diverged(self, what: str) -> ModelError:
+        return ModelError(
+            f"the {what} not finite at step {self.position.step + 1}",
+            where=self.out,
+            do="lower the learning rates, in another folder",
+        )
+
+    def _check_weights(self) -> None:
+        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
+            raise self._diverged("weights are")
+
+    def _check_features(self, parts: list[Batch]) -> None:
+        """Values that are no numbers are sorted out when a store is made."""
+        for name in self.model.config.modalities:
+            if not all(bool(torch.isfinite(part.blocks[name][0]).all()) for part in parts):
+                raise CatalogError(
+                    f"the training cache is damaged: {name} features hold no numbers", do=AGAIN
+                )
 
     def _rates(self, share: float) -> dict[str, float]:
         """Learning rates at a share of their peaks, by the names of their options."""
@@ -256,11 +282,14 @@ class Trainer:
         if not self.split.val:
             return ""
         position, score = self.position, 0.0
+        self._check_weights()
         if self.team.first:
             scores = self._scores(spread(self.split.val, _WATCHED), compare)
             score = scores.score if len(scores.title_S) else math.nan
+            if len(scores.title_S) and math.isnan(score):
+                raise self._diverged("predictions are")
             if not math.isnan(score):
-                log.write("validate", step=position.step, **summary(scores))
+                log.write("validate", step=position.step, **scores.to_log())
         (score,) = self.team.from_first([score])
         if math.isnan(score):  # no validation title has two shots of these modalities
             return ""
@@ -347,28 +376,6 @@ def spread(titles: list[int], most: int) -> list[int]:
     """At most so many titles, evenly spread: neighbours by name are often of one series."""
     few = min(len(titles), most)
     return [titles[i * len(titles) // few] for i in range(few)]
-
-
-def summary(scores: Scores) -> dict[str, Any]:
-    """What the log keeps of a validation: means over the masked shots."""
-    others = [name for name in scores.cosine if name != MODEL]
-    return {
-        "cosine": round(scores.score, 6),
-        "reciprocal_rank": round(float((1 / scores.rank[MODEL]).mean()), 6),
-        "effective_rank": round(scores.effective_rank, 3),
-        "modality": {name: round(by[MODEL], 6) for name, by in scores.modality.items()},
-        **({"baselines": _baselines(scores, others)} if others else {}),
-    }
-
-
-def _baselines(scores: Scores, names: list[str]) -> dict[str, dict[str, float]]:
-    return {
-        name: {
-            "cosine": round(float(scores.cosine[name].mean()), 6),
-            "reciprocal_rank": round(float((1 / scores.rank[name]).mean()), 6),
-        }
-        for name in names
-    }
 
 
 def memory_gb(device: torch.device) -> float:

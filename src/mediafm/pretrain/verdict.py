@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from mediafm.pretrain.data import Chance
 from mediafm.pretrain.evaluate import MODEL, Scores
@@ -57,11 +58,13 @@ class Verdict:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Verdict:
-        """Reads what :meth:`to_dict` wrote."""
+        """Reads what :meth:`to_dict` wrote.
+
+        Raises:
+            ValueError: Somebody changed it.
+        """
         known = {f.name: values[f.name] for f in dataclasses.fields(cls) if f.name in values}
-        if known.get("interval"):
-            known["interval"] = tuple(known["interval"])
-        return cls(**known)
+        return TypeAdapter(cls).validate_python(known)
 
 
 def judge(scores: Scores | None, *, note: str = "", seed: int = 0, draws: int = 2000) -> Verdict:
@@ -78,7 +81,7 @@ def judge(scores: Scores | None, *, note: str = "", seed: int = 0, draws: int = 
         draws: Bootstrap samples.
     """
     if scores is None or not len(scores.title_S):
-        why = note or "no validation title has two shots"
+        why = note or "no validation title has two shots with features that say anything"
         return Verdict(
             "unknown",
             f"No verdict: {why}. Whether context helps is not known; add titles, or "

@@ -27,6 +27,7 @@ _DEPTH = 4
 _EVENTS = ("start", "step", "validate", "verdict")
 _CURVES = ("loss", "seconds", "shots", "shots_per_s", "waiting", "memory_gb")
 _MASKS = ("mask_ratio", "mask_span", "window")
+_MOST = 1e15  # beyond, a number in a log is an accident, and no axis holds it
 _BETTER = 1e-4  # by how much training wants a validation to be better, to keep its weights
 
 
@@ -90,18 +91,23 @@ def _find(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 def _below(folder: Path, depth: int) -> Iterable[Path]:
     """Folders of runs; what lies inside a run, a catalog's table or a hidden folder is not."""
-    if (folder / RUN).exists() or (folder / LOG).exists():
-        yield folder
-        return
-    if depth == 0:
-        return
     try:
-        inner = sorted(p for p in folder.iterdir() if p.is_dir())
+        if (folder / RUN).exists() or (folder / LOG).exists():
+            yield folder
+            return
+        inner = sorted(p for p in folder.iterdir() if _is_folder(p)) if depth else []
     except OSError:  # somebody else's folder under the one that was named
         return
     for path in inner:
         if not path.name.startswith(".") and path.suffix != ".lance":
             yield from _below(path, depth - 1)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _names(places: Sequence[Path]) -> dict[Path, str]:
@@ -183,6 +189,8 @@ def _events(path: Path, name: str, notes: list[str]) -> dict[str, dict[int, dict
                 try:
                     line = json.loads(text)
                     event, step = str(line["event"]), int(line["step"])
+                    if not 0 <= step <= _MOST:
+                        raise ValueError
                 except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
                     damaged += 1
                     continue
@@ -281,7 +289,7 @@ def _number(value: Any) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= _MOST else None  # NaN is not
 
 
 def _numbers(value: Any) -> dict[str, float]:
