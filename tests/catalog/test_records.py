@@ -26,6 +26,9 @@ def test_other_content_is_another_write():
     assert made(1) == made(1) != made(2)
     assert made(1) != made(1, metadata={"synopsis": [1.0]})
     assert made(1) != made(1, times_N2=[[0, 5]])
+    one, two = {"a": [[1.0]]}, {"b": [[2.0]]}
+    ids = {TitleFeatures.of("film", x).ingest_id for x in ({**one, **two}, {**two, **one})}
+    assert len(ids) == 1, "the order in which modalities are named says nothing"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,11 @@ def test_other_content_is_another_write():
         ),
         ({"features": {"a": [[1e6]]}}, r"film: a rows hold values beyond half precision.*scale"),
         ({"features": {"a": [[1.0]]}, "times_N2": [0, 1]}, r"film: times have the shape \(2,\)"),
+        ({"features": {"a": [[1.0]]}, "times_N2": [[0, 0.5]]}, r"must be \(1, 2\) whole micro"),
+        ({"features": {"a": [[1.0]]}, "times_N2": [[5, 0]]}, r"film: a shot ends before it starts"),
+        ({"features": {"a": [[1.0], [1.0, 2.0]]}}, r"film: a holds something else than numbers"),
+        ({"features": {"a": "words"}}, r"film: a holds something else than numbers"),
+        ({"features": {"a": 3.0}}, r"film: a rows have the shape \(\)"),
         (
             {"features": {"a": [[1.0]]}, "metadata": {"tags": [[1.0]]}},
             r"tags numbers have the shape",

@@ -94,7 +94,7 @@ def test_any_option_can_be_set(catalog, tmp_path, capsys):
         (["--set", "colour=red"], "error: --set colour=red: there is no such option; choose size"),
         (["--set", "keep"], "error: --set keep: the value is missing; --set keep=VALUE"),
         (["--set", "keep=1", "--set", "keep=2"], "error: keep is said twice"),
-        (["--steps", "5", "--set", "steps=7"], "error: steps is said twice"),
+        (["--steps", "400", "--set", "steps=7"], "error: steps is said twice"),
         (["--set", "mask_span=long"], "error: --set mask_span=long: input should be a valid num"),
         (["--set", "positions=up"], "error: --set positions=up: input should be 'learned'"),
         (["--set", "mask_ratio=2"], "error: mask_ratio is 2.0, must be below 1"),

@@ -1,7 +1,9 @@
 """What somebody changed, lost or put in the wrong place: one clear line, and nothing is lost."""
 
+import errno
 import json
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -110,8 +112,11 @@ def test_a_finished_run_with_a_torn_summary_is_one_line(tmp_path, content):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"muon_lr": 1e8, "adam_lr": 1e8, "eval_every": 1}, "not finite at step"),
-        ({"steps": 1, "adam_lr": 1e30, "weight_decay": 1e30, "val_fraction": 0.0}, "not finite"),
+        ({"muon_lr": 1e8, "adam_lr": 1e8, "eval_every": 1}, "not finite at step [1-4]"),
+        (
+            {"steps": 1, "adam_lr": 1e30, "weight_decay": 1e30, "val_fraction": 0.0},
+            "not finite at step 1",
+        ),
     ],
 )
 def test_a_run_that_diverges_is_one_line_and_leaves_no_model(tmp_path, options, words):
@@ -192,14 +197,29 @@ def test_a_value_that_is_none_in_a_cache_is_named(tmp_path):
 
 
 def test_the_current_folder_and_the_root_as_a_cache(tmp_path, monkeypatch):
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    from pathlib import Path
+    monkeypatch.chdir(tmp_path)
+    for place in (Path(), Path("/"), tmp_path):
+        with pytest.raises(CatalogError, match=r"cannot be a training cache.*name a folder in it"):
+            cached_store(Source(make_titles(2)), place, Silent())
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    cached_store(Source(make_titles(2)), Path("link"), Silent()).close()
+    assert (tmp_path / "real" / MANIFEST).exists()
+    assert (tmp_path / "link").is_symlink()
 
-    cached_store(Source(make_titles(2)), Path(), Silent()).close()
-    assert (tmp_path / "here" / MANIFEST).exists()
-    with pytest.raises(CatalogError, match="is no place for a training cache"):
-        cached_store(Source(make_titles(2)), Path("/"), Silent())
+
+def test_a_disk_that_is_full_at_the_first_journal(tmp_path, monkeypatch):
+    titles = make_titles(3)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patch, pytest.raises(CatalogError, match="same command goes on"):
+        patch.setattr(build, "write_manifest", full)
+        build_store(Source(titles), tmp_path / "c", Silent())
+    with build_store(Source(titles), tmp_path / "c", Silent()) as store:
+        check_same(store, titles)
 
 
 def test_modalities_whose_names_look_like_our_files(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -163,16 +164,23 @@ class TitleFeatures:
         Raises:
             CatalogError: The rows differ in number, or values do not fit half precision.
         """
-        rows = {name: np.asarray(x_ND) for name, x_ND in features.items()}
-        vectors = {name: np.asarray(m_D) for name, m_D in (metadata or {}).items()}
-        shots = len(next(iter(rows.values()))) if rows else 0
+        rows = {name: _numbers(title_id, name, features[name]) for name in sorted(features)}
+        given = metadata or {}
+        vectors = {name: _numbers(title_id, name, given[name]) for name in sorted(given)}
+        first = rows[next(iter(features))] if features else np.empty(0)
+        shots = len(first) if first.ndim else 0
         if times_N2 is None:
             times_N2 = np.arange(shots)[:, None] * 1_000_000 + np.array([0, 1_000_000])
-        times_N2 = np.asarray(times_N2, np.int64)
-        if times_N2.shape != (shots, 2):
+        times_N2 = np.asarray(times_N2)
+        if times_N2.shape != (shots, 2) or times_N2.dtype.kind not in "iu":
             raise CatalogError(
-                f"times have the shape {times_N2.shape}, must be ({shots}, 2)", where=title_id
+                f"times have the shape {times_N2.shape} and the type {times_N2.dtype}, "
+                f"must be ({shots}, 2) whole microseconds",
+                where=title_id,
             )
+        times_N2 = times_N2.astype(np.int64)
+        if (times_N2[:, 1] < times_N2[:, 0]).any():
+            raise CatalogError("a shot ends before it starts", where=title_id)
         digest = hashlib.blake2b(times_N2.tobytes(), digest_size=8)
         halves = {}
         for kind, shape, held in (("rows", (shots,), rows), ("numbers", (), vectors)):
@@ -190,9 +198,10 @@ class TitleFeatures:
                     )
                 halves[kind, name] = x.astype(np.float16)
                 digest.update(f"{kind} {name} {x.shape}".encode() + halves[kind, name].tobytes())
-        made = {name: halves["rows", name] for name in rows}
+        made = {name: halves["rows", name] for name in features}
         present = {
-            name: np.asarray(np.isfinite(x).all(axis=1) & x.any(axis=1)) for name, x in made.items()
+            name: np.asarray(np.isfinite(rows[name]).all(axis=1) & rows[name].any(axis=1))
+            for name in made
         }
         for name, x_ND in made.items():
             x_ND[~present[name]] = 0
@@ -208,6 +217,16 @@ class TitleFeatures:
 
     def __len__(self) -> int:
         return len(self.times_N2)
+
+
+def _numbers(title_id: str, name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+    try:
+        x = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        x = np.empty(0, object)
+    if x.dtype.kind not in "fiu":
+        raise CatalogError(f"{name} holds something else than numbers in rows", where=title_id)
+    return x
 
 
 @dataclass(frozen=True, slots=True)

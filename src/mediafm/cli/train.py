@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 def pretrain(
+    context: typer.Context,
     catalog: CatalogOption = CATALOG,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model.")] = MODEL,
     size: Annotated[
@@ -67,7 +68,9 @@ def pretrain(
     if options:
         _show_options(json)
         return
-    config = _config(settings or [], size=size, steps=steps, seed=seed, device=device)
+    named = {"size": size, "steps": steps, "seed": seed, "device": device}
+    typed = {name for name in named if _is_typed(context, name)}
+    config = _config(settings or [], typed, **named)
     source = Catalog.open(catalog)
     if dry_run and not int(os.environ.get("RANK", "0")):
         cost = estimate_run(source, config, cache=cache)
@@ -110,8 +113,13 @@ def _show_verdict(verdict: Verdict) -> None:
     say(verdict.text)
 
 
-def _config(settings: list[str], **named: Any) -> TrainConfig:
-    """Options by name, as a user types them."""
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _config(settings: list[str], said: set[str], **named: Any) -> TrainConfig:
+    """Options by name, as a user types them; ``said`` have an option of their own."""
     import dataclasses
     import typing
 
@@ -120,8 +128,7 @@ def _config(settings: list[str], **named: Any) -> TrainConfig:
     from mediafm.pretrain import TrainConfig
 
     kinds = typing.get_type_hints(TrainConfig)
-    standard = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
-    names, said = list(standard), set[str]()
+    names = [field.name for field in dataclasses.fields(TrainConfig)]
     for setting in settings:
         name, equals, text = setting.partition("=")
         name = name.strip().replace("-", "_")
@@ -132,7 +139,7 @@ def _config(settings: list[str], **named: Any) -> TrainConfig:
             )
         if not equals:
             raise ModelError(f"--set {setting}: the value is missing", do=f"--set {name}=VALUE")
-        if name in said or named.get(name, standard[name]) != standard[name]:
+        if name in said:
             raise ModelError(f"{name} is said twice", do="say it once")
         said.add(name)
         value: Any = text.strip()

@@ -39,7 +39,7 @@ from mediafm.pretrain.columns import (
     write_manifest,
 )
 from mediafm.pretrain.store import ShotStore
-from mediafm.progress import Progress
+from mediafm.progress import Progress, Silent
 
 JOURNAL = "journal.json"
 # Bytes and seconds between two entries in the journal: what a kill may cost.
@@ -105,11 +105,9 @@ def cached_store(source: FeatureSource, folder: Path | None, progress: Progress)
             written.
     """
     key = source_key(source)
-    place = _root() / key if folder is None else Path(os.path.abspath(folder))  # noqa: PTH100
-    if not place.name:
-        raise CatalogError("is no place for a training cache", where=place, do="name a folder")
+    place = _place(key, folder)
     try:
-        if (store := _open_current(place, key, progress)) is not None:
+        if (store := _open_current(place, key, Silent())) is not None:
             return store
         lock = place.with_name(f"{place.name}.lock")
         handle = locks.acquire(lock)
@@ -134,10 +132,30 @@ def cached_store(source: FeatureSource, folder: Path | None, progress: Progress)
         ) from None
 
 
-def free_space(folder: Path | None = None) -> int:
-    """Free bytes where the training cache would lie; ``folder`` as for :func:`cached_store`."""
-    place = (_root() if folder is None else Path(folder)).absolute()
-    return shutil.disk_usage(next(p for p in (place, *place.parents) if p.exists())).free
+def room(source: FeatureSource, folder: Path | None = None) -> int:
+    """Bytes that a training cache may take: what is free, and what it takes already.
+
+    Args:
+        source: The catalog.
+        folder: As for :func:`cached_store`.
+    """
+    place = _place(source_key(source), folder)
+    free = shutil.disk_usage(next(p for p in (place, *place.parents) if p.exists())).free
+    held = place.iterdir() if place.is_dir() else ()
+    return free + sum(path.stat().st_size for path in held)
+
+
+def _place(key: str, folder: Path | None) -> Path:
+    if folder is None:
+        return _root().absolute() / key
+    place = Path(folder).resolve()
+    if place == Path.cwd() or place.is_mount():
+        raise CatalogError(
+            "cannot be a training cache, which is renamed into its place",
+            where=place,
+            do="name a folder in it",
+        )
+    return place
 
 
 def _root() -> Path:
@@ -160,7 +178,8 @@ def _open_current(place: Path, key: str, progress: Progress) -> ShotStore | None
         if read_manifest(place / MANIFEST)["key"] == key:
             return ShotStore.open(place)
     except (CatalogError, OSError, ValueError, KeyError) as error:
-        progress.say(f"{error}; it is built anew")
+        why = error.what if isinstance(error, CatalogError) else error
+        progress.say(f"{place}: {why}; it is built anew")
     return None
 
 
@@ -292,7 +311,7 @@ class _Build:
             self._layout = Layout(*(journal[f.name] for f in dataclasses.fields(Layout)))
         else:
             _empty(self._folder, JOURNAL)
-            self._note()
+            self._journal()  # first of all: it says that the folder is ours
         return self
 
     def _is_there(self, journal: dict[str, Any]) -> bool:
@@ -375,6 +394,10 @@ class _Build:
         self._cut()
         for descriptor in self._files.values():
             os.fsync(descriptor)
+        self._journal()
+        self._unsafe, self._noted = 0, time.monotonic()
+
+    def _journal(self) -> None:
         journal = {
             "uri": _where(self._source),
             "key": self._key,
@@ -382,7 +405,6 @@ class _Build:
             **dataclasses.asdict(self._layout),
         }
         write_manifest(self._folder / JOURNAL, journal)
-        self._unsafe, self._noted = 0, time.monotonic()
 
     def _finish(self) -> None:
         files = files_of(self._layout, self._shots, len(self._titles))

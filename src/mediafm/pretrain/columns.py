@@ -27,6 +27,7 @@ from mediafm.files import write_whole
 from mediafm.fingerprint import fingerprint
 
 FORMAT, VERSION = "mediafm training cache", 2
+_CONTENT = 1  # raised when the same features are kept otherwise: runs on them are other runs
 MANIFEST, TITLES = "training-cache.json", "titles.jsonl"
 AGAIN = "delete the folder that holds it; the next run builds it anew"
 
@@ -163,7 +164,7 @@ class Layout:
         for more titles, a table of audience signals with new numbers.
         """
         content = {
-            "version": VERSION,
+            "version": _CONTENT,
             "titles": [(t.title_id, t.ingest_id, t.group, t.shots) for t in titles],
             "encoders": {name: encoder.fingerprint for name, encoder in encoders.items()},
             "widths": self.widths,

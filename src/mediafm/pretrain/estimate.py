@@ -54,7 +54,7 @@ class Estimate:
         epochs: Passes over the training shots in these steps.
         seconds: Time of these steps at the measured speed, without validations.
         cache_gb: Disk for the training cache of this catalog.
-        free_gb: Free disk where it would lie.
+        free_gb: Disk that it may take.
         original_cache_gb: The same for 80 million shots.
         original_epoch_s: One pass over 80 million shots, at the speed measured with full batches.
         original_epoch_pflop: Its arithmetic.
@@ -85,6 +85,7 @@ def estimate(
     model_config: ModelConfig,
     config: TrainConfig,
     team: Processes,
+    stored: tuple[int, int],
     free_gb: float,
 ) -> Estimate:
     """Counts and measures.
@@ -94,7 +95,8 @@ def estimate(
         model_config: The network.
         config: Options.
         team: Where it would run; the trial runs on this process alone.
-        free_gb: Free disk where the training cache would lie.
+        stored: Shots of the whole catalog, and the sum of its widths: what a cache holds.
+        free_gb: Disk that the training cache may take.
     """
     shots = sum(lengths)
     plan = Plan(range(len(lengths)), lengths, config.longest, config.batch_shots, config.seed)
@@ -128,7 +130,7 @@ def estimate(
         batch_shots=batch,
         epochs=done / max(shots, 1),
         seconds=done / speed,
-        cache_gb=shots * row / 1e9,
+        cache_gb=stored[0] * (2 * stored[1] + _TIMES) / 1e9,
         free_gb=free_gb,
         original_cache_gb=ORIGINAL_SHOTS * row / 1e9,
         original_epoch_s=ORIGINAL_SHOTS / at_best,

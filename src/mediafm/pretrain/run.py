@@ -74,7 +74,7 @@ def only_one(out: Path) -> Iterator[None]:
     Raises:
         ModelError: One does.
     """
-    with (out / RUN).open("rb") as file:
+    with (out / RUN).open("r+b") as file:  # to lock a file for oneself NFS wants it writable
         for again in (True, True, False):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,7 +111,7 @@ class Log:
         write: Whether this process writes at all.
 
     Raises:
-        ModelError: TensorBoard is wanted and not installed.
+        ModelError: It cannot be written, or TensorBoard is wanted and not installed.
     """
 
     def __init__(self, path: Path, step: int, board: Path | None = None, *, write: bool = True):
@@ -120,19 +120,13 @@ class Log:
         self._board: Any = None
         if not write:
             return
+        with self._told():
+            text = path.read_text("utf-8", errors="replace") if path.exists() else ""
+            kept = "".join(f"{line}\n" for line in text.splitlines() if _done(line, step))
+            write_whole(path, kept.encode())
+            self._file = path.open("a", encoding="utf-8")
         if board is not None:
             self._board = _tensorboard(board, step)
-        kept = []
-        if path.exists():
-            for line in path.read_text("utf-8", errors="replace").splitlines():
-                try:
-                    if json.loads(line).get("step", 0) <= step:
-                        kept.append(line)
-                except (ValueError, AttributeError, TypeError, RecursionError):
-                    continue  # a line cut off by a kill, or somebody else's
-        with self._told():
-            write_whole(path, "".join(f"{line}\n" for line in kept).encode())
-            self._file = path.open("a", encoding="utf-8")
 
     def write(self, event: str, *, step: int, **values: Any) -> None:
         """Adds a line.
@@ -167,11 +161,21 @@ class Log:
             ) from None
 
     def __exit__(self, kind: type[BaseException] | None, *args: object) -> None:
-        for sink in (self._file, self._board):
-            if sink is not None:
-                # A full disk was said when the line was written; closing tries it once more.
-                with suppress(OSError) if kind else self._told():
-                    sink.close()
+        if self._board is not None:
+            with suppress(OSError):
+                self._board.close()
+        if self._file is not None:
+            # A full disk was said when the line was written; closing tries it once more.
+            with suppress(OSError) if kind else self._told():
+                self._file.close()
+
+
+def _done(line: str, step: int) -> bool:
+    """Whether a line is of a step up to ``step``; one cut off by a kill is not."""
+    try:
+        return bool(json.loads(line).get("step", 0) <= step)
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return False
 
 
 def _tensorboard(folder: Path, step: int) -> Any:

@@ -5,6 +5,7 @@ What a run is made of; :mod:`mediafm.pretrain.trainer` has the loop.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from typing import Protocol
 from mediafm.catalog.records import EncoderRecord, TitleFeatures
 from mediafm.errors import CatalogError, ModelError
 from mediafm.model import MediaFM, Modality, ModelConfig
+from mediafm.model.device import find_device
 from mediafm.model.hub import TRAINING, WEIGHTS
-from mediafm.pretrain.build import FeatureSource, cached_store, free_space, known_encoders
+from mediafm.pretrain.build import FeatureSource, cached_store, known_encoders, room
 from mediafm.pretrain.config import TrainConfig
 from mediafm.pretrain.data import MIN_WINDOW, Split, split_titles
 from mediafm.pretrain.estimate import Estimate, estimate
@@ -214,9 +216,11 @@ def estimate_run(
     )
     if not split.train:
         raise CatalogError("there are no titles to train on", do="run mediafm ingest first")
-    with processes(config.device) as team:
-        lengths = [titles[i].shots for i in split.train]
-        return estimate(lengths, model_config, config, team, free_space(cache) / 1e9)
+    # Without a group of processes: the first one asks, the others are not needed.
+    team = Processes(0, int(os.environ.get("WORLD_SIZE", "1")), find_device(config.device))
+    stored = sum(title.shots for title in source.titles()), sum(widths.values())
+    lengths = [titles[i].shots for i in split.train]
+    return estimate(lengths, model_config, config, team, stored, room(source, cache) / 1e9)
 
 
 def configure(held: Holding, config: TrainConfig, progress: Progress | None = None) -> ModelConfig:

@@ -76,15 +76,14 @@ class Trainer:
         self.device, self.dtype = team.device, find_precision(config.precision, team.device)
         torch.manual_seed(config.seed)
         try:
-            self.model = MediaFM(model_config)
+            self.model = MediaFM(model_config).to(self.device)
         except (RuntimeError, MemoryError) as error:
-            if "memory" not in str(error):
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise
             raise ModelError(
                 "the model does not fit in memory", do="choose a smaller one"
             ) from None
         self.model.fusion.fit(self._some(_STATISTICS))
-        self.model.to(self.device)
         adapt(self.model, self._sample())
         if config.compile:
             self.model.compile_layers()
@@ -130,6 +129,8 @@ class Trainer:
                 self._steps(log, stop, task)
             self._checkpoint()  # the verdict and the saving can be interrupted too
             self.saver.wait()
+            if stop.wanted is not None and self.team.world == 1:
+                stop.leave()
             stop.done()
             if self.best:
                 self.model.load_state_dict(self.best)
@@ -147,7 +148,6 @@ class Trainer:
                 self.model.load_state_dict(trained.state_dict())
                 self.model.summary = trained.summary
             self.model.to("cpu").eval()
-            self.saver.wait()
             if self.team.first:
                 self.model.save_pretrained(self.out)
                 log.write("verdict", step=self.position.step, **verdict.to_dict())
@@ -248,29 +248,31 @@ class Trainer:
         norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), self.config.clip))
         if not np.isfinite(norm):
             self._check_features(parts)
-            raise self._diverged("gradient is")
+            raise self._diverged("gradient is", self.position.step + 1)
         for optimizer in self.optimizers:
             optimizer.step()
         return total * scale, norm, int(shots), stops > 0
 
-    def _diverged(self, what: str) -> ModelError:
+    def _diverged(self, what: str, step: int) -> ModelError:
         return ModelError(
-            f"the {what} not finite at step {self.position.step + 1}",
+            f"the {what} not finite at step {step}",
             where=self.out,
             do="lower the learning rates, in another folder",
         )
 
     def _check_weights(self) -> None:
         if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
-            raise self._diverged("weights are")
+            raise self._diverged("weights are", self.position.step)
 
     def _check_features(self, parts: list[Batch]) -> None:
         """Values that are no numbers are sorted out when a store is made."""
-        for name in self.model.config.modalities:
-            if not all(bool(torch.isfinite(part.blocks[name][0]).all()) for part in parts):
-                raise CatalogError(
-                    f"the training cache is damaged: {name} features hold no numbers", do=AGAIN
-                )
+        for part in parts:
+            held = {f"{name} features": x_SD for name, (x_SD, _) in part.blocks.items()}
+            for name, x in {**held, "metadata": part.m_WG}.items():
+                if not bool(torch.isfinite(x).all()):
+                    raise CatalogError(
+                        f"the training cache is damaged: {name} hold no numbers", do=AGAIN
+                    )
 
     def _rates(self, share: float) -> dict[str, float]:
         """Learning rates at a share of their peaks, by the names of their options."""
@@ -287,7 +289,7 @@ class Trainer:
             scores = self._scores(spread(self.split.val, _WATCHED), compare)
             score = scores.score if len(scores.title_S) else math.nan
             if len(scores.title_S) and math.isnan(score):
-                raise self._diverged("predictions are")
+                raise self._diverged("predictions are", position.step)
             if not math.isnan(score):
                 log.write("validate", step=position.step, **scores.to_log())
         (score,) = self.team.from_first([score])

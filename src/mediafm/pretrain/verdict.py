@@ -130,7 +130,7 @@ def _behind(modality: dict[str, dict[str, float]]) -> str:
         best = max((other for other in cosine if other != MODEL), key=cosine.__getitem__)
         if cosine[best] > cosine[MODEL]:
             words.append(f"{name} ({best}: {cosine[best]:.3f} against {cosine[MODEL]:.3f})")
-    return f" A prediction without a model is closer in {', '.join(words)}." if words else ""
+    return f" A baseline is closer in {', '.join(words)}." if words else ""
 
 
 def _text(
@@ -143,7 +143,7 @@ def _text(
     shots: int,
     note: str,
 ) -> str:
-    against = f"the best prediction without a model ({best}, {cosine[best]:.3f})"
+    against = f"the best baseline ({best}, {cosine[best]:.3f})"
     where = f"on {titles} validation title{'s' * (titles != 1)} ({shots} masked shots)"
     numbers = f"cosine {cosine[MODEL]:.3f}, {margin:+.3f} ± {half:.3f}"
     if outcome == "context wins":

@@ -153,7 +153,7 @@ def _read(folder: Path, name: str, now: float) -> Run:
     return Run(
         folder=folder,
         name=name,
-        state="finished" if finished else _alive(folder, curves, now),
+        state="finished" if finished else _alive(folder, steps, checkpoint, curves, now),
         steps=steps,
         of_steps=None if total is None else int(total),
         checkpoint=checkpoint,
@@ -241,20 +241,24 @@ def _told(
     return told, derived, json.dumps(blocks or [settings.get("treatment"), told.get("modalities")])
 
 
-def _alive(folder: Path, curves: dict[str, Curve], now: float) -> State:
-    """Whether a run that has not ended goes on: while it holds a lock on its ``run.json``.
+def _alive(
+    folder: Path, steps: int, checkpoint: int | None, curves: dict[str, Curve], now: float
+) -> State:
+    """Whether a run that has not ended goes on.
 
-    Where locks do not work, or on another machine's disk, by how long it has written nothing; a
-    validation or a compiler may be at work.
+    While it does, it holds a lock on its ``run.json``. Other machines may not see that; so a run
+    without a lock has stopped if there is a checkpoint of its last step, as whoever stops it gets,
+    or if it has written nothing for long: a validation or a compiler may be at work.
     """
     try:
         with (folder / RUN).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return "stopped"
     except BlockingIOError:
         return "going on"
     except OSError:
-        pass
+        pass  # no file, or no locks
+    if checkpoint == steps:
+        return "stopped"
     try:
         quiet = now - max(p.stat().st_mtime for p in (folder / LOG, folder / RUN) if p.exists())
     except (OSError, ValueError):
