@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_kit import QUICK, Interrupting, Said, weights
+from run_kit import TINY, Interrupting, Said, weights
 from shot_kit import make_titles
 from store_kit import Source, check_same
 
@@ -19,13 +19,17 @@ from mediafm.pretrain.run import CHECKPOINTS, LOG
 from mediafm.progress import Silent
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The weights of a run that nothing happened to."""
+    return weights(pretrain(make_titles(8), tmp_path_factory.mktemp("whole") / "run", TINY).out)
+
+
 @pytest.mark.parametrize("damage", ["truncate", "no state", "flip", "bad json"])
-def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage):
-    titles = make_titles(8)
-    whole = pretrain(titles, tmp_path / "whole", QUICK)
-    out = tmp_path / "out"
+def test_a_damaged_checkpoint_is_passed_over(tmp_path, whole, damage):
+    titles, out = make_titles(8), tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        pretrain(titles, out, QUICK, Interrupting(10, signal.SIGINT))
+        pretrain(titles, out, TINY, Interrupting(10, signal.SIGINT))
     older, newest = sorted((out / CHECKPOINTS).iterdir())
     assert (older.name, newest.name) == ("step-00000008", "step-00000010")
     tensors, state = newest / "state.safetensors", newest / "state.json"
@@ -39,17 +43,17 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage):
         state.write_text("{")
     else:
         state.unlink()
-    pretrain(titles, out, QUICK)
-    assert weights(out) == weights(whole.out)
+    pretrain(titles, out, TINY)
+    assert weights(out) == whole
 
 
 def test_no_whole_checkpoint_starts_anew(tmp_path):
     titles, out = make_titles(8), tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        pretrain(titles, out, QUICK, Interrupting(3, signal.SIGINT))
+        pretrain(titles, out, TINY, Interrupting(3, signal.SIGINT))
     for place in (out / CHECKPOINTS).iterdir():
         (place / "state.safetensors").write_bytes(b"")
-    assert pretrain(titles, out, QUICK).steps == QUICK.steps
+    assert pretrain(titles, out, TINY).steps == TINY.steps
 
 
 @pytest.mark.parametrize(
@@ -66,47 +70,44 @@ def test_no_whole_checkpoint_starts_anew(tmp_path):
     ],
     ids=str,
 )
-def test_a_changed_state_is_passed_over(tmp_path, change):
+def test_a_changed_state_is_passed_over(tmp_path, whole, change):
     titles, out = make_titles(8), tmp_path / "out"
-    whole = pretrain(titles, tmp_path / "whole", QUICK)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(titles, out, QUICK, Interrupting(10, signal.SIGINT))
+        pretrain(titles, out, TINY, Interrupting(10, signal.SIGINT))
     newest = sorted((out / CHECKPOINTS).iterdir())[-1]
     state = json.loads((newest / "state.json").read_text())
     (newest / "state.json").write_text(json.dumps({**state, **change}))
     said = Said()
-    pretrain(titles, out, QUICK, said)
+    pretrain(titles, out, TINY, said)
     assert any("passed over a damaged checkpoint" in line for line in said.lines)
-    assert weights(out) == weights(whole.out)
+    assert weights(out) == whole
 
 
-def test_a_file_in_the_place_of_a_checkpoint_gives_way(tmp_path):
+def test_a_file_in_the_place_of_a_checkpoint_gives_way(tmp_path, whole):
     titles, out = make_titles(8), tmp_path / "out"
-    whole = pretrain(titles, tmp_path / "whole", QUICK)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(titles, out, QUICK, Interrupting(6, signal.SIGINT))
+        pretrain(titles, out, TINY, Interrupting(6, signal.SIGINT))
     (out / CHECKPOINTS / "step-00000008").write_text("x")
-    pretrain(titles, out, QUICK)
-    assert weights(out) == weights(whole.out)
+    pretrain(titles, out, TINY)
+    assert weights(out) == whole
 
 
-def test_odd_lines_of_a_log_do_not_stop_a_run(tmp_path):
+def test_odd_lines_of_a_log_do_not_stop_a_run(tmp_path, whole):
     titles, out = make_titles(8), tmp_path / "out"
-    whole = pretrain(titles, tmp_path / "whole", QUICK)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(titles, out, QUICK, Interrupting(6, signal.SIGINT))
+        pretrain(titles, out, TINY, Interrupting(6, signal.SIGINT))
     with (out / LOG).open("a") as file:
         file.write('{"step": "abc"}\n{"step": null}\n{"step": [1]}\n[]\n' + "[" * 100_000 + "\n")
-    pretrain(titles, out, QUICK)
-    assert weights(out) == weights(whole.out)
+    pretrain(titles, out, TINY)
+    assert weights(out) == whole
 
 
 @pytest.mark.parametrize("content", ["{}", '{"verdict": null}', '{"verdict": {"outcome": "x"}}'])
 def test_a_finished_run_with_a_torn_summary_is_one_line(tmp_path, content):
-    pretrain(make_titles(8), tmp_path / "out", QUICK)
+    pretrain(make_titles(8), tmp_path / "out", TINY)
     (tmp_path / "out/training.json").write_text(content)
     with pytest.raises(ModelError, match=r"training\.json: is damaged; remove the folder"):
-        pretrain(make_titles(8), tmp_path / "out", QUICK)
+        pretrain(make_titles(8), tmp_path / "out", TINY)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_a_value_that_is_none_in_a_cache_is_named(tmp_path):
     with (folder / "features-video.f16").open("r+b") as file:
         file.write(b"\xff\x7f" * 2000)
     with pytest.raises(CatalogError, match=r"training cache is damaged.*video.*delete the folder"):
-        pretrain(ShotStore.open(folder), tmp_path / "out", QUICK)
+        pretrain(ShotStore.open(folder), tmp_path / "out", TINY)
 
 
 def test_the_current_folder_and_the_root_as_a_cache(tmp_path, monkeypatch):
@@ -235,10 +236,10 @@ def test_vectors_that_say_nothing_are_counted_before_the_refusal(tmp_path):
         for x_ND in title.features.values():
             x_ND[:] = 0
     with pytest.raises(CatalogError, match=r"no shot has usable features \("):
-        pretrain(titles, tmp_path / "out", QUICK, said)
+        pretrain(titles, tmp_path / "out", TINY, said)
     assert any("zeros only" in line for line in said.lines)
 
 
 def test_what_is_no_title_is_told_in_one_line(tmp_path):
     with pytest.raises(TypeError, match=r"must be TitleFeatures, see TitleFeatures\.of, not dict"):
-        pretrain([{"video": torch.zeros(3, 4)}], tmp_path / "out", QUICK)
+        pretrain([{"video": torch.zeros(3, 4)}], tmp_path / "out", TINY)
