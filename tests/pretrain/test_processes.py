@@ -137,6 +137,7 @@ def wait_for(log, words, process):
     pytest.fail(f"{words} is not in {log}")
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_and_the_run_goes_on(pairs, tmp_path):
     out = tmp_path / "out"
     log, places = out / "log.jsonl", out / CHECKPOINTS

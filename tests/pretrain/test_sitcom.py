@@ -7,6 +7,7 @@ from mediafm.pretrain import TrainConfig, pretrain
 
 
 @pytest.mark.shared
+@pytest.mark.slow
 def test_context_beats_every_baseline_on_a_sitcom(shared, tmp_path):
     titles, _ = sitcom.load(shared / "data" / "sitcom-shots.parquet")
     config = TrainConfig(steps=150, batch_shots=1024, eval_every=50)
