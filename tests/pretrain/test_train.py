@@ -336,6 +336,7 @@ def test_compiled_layers_train_alike(tmp_path):
     assert again.fingerprint == compiled.model.fingerprint
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_a_missing_tensorboard_is_one_line_and_the_run_goes_on_without(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     config = dataclasses.replace(TINY, steps=2, tensorboard=True)

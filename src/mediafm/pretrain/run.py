@@ -126,7 +126,11 @@ class Log:
             write_whole(path, kept.encode())
             self._file = path.open("a", encoding="utf-8")
         if board is not None:
-            self._board = _tensorboard(board, step)
+            try:
+                self._board = _tensorboard(board, step)
+            except BaseException:
+                self._file.close()
+                raise
 
     def write(self, event: str, *, step: int, **values: Any) -> None:
         """Adds a line.
