@@ -13,7 +13,8 @@ from store_kit import Source, check_same, odd_titles, run
 
 from mediafm.errors import CatalogError
 from mediafm.pretrain import build
-from mediafm.pretrain.build import build_store, cached_store, known_encoders
+from mediafm.pretrain.build import build_store, known_encoders
+from mediafm.pretrain.cache import cached_store
 from mediafm.pretrain.store import ShotStore
 from mediafm.progress import Silent
 

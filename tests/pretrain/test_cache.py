@@ -13,7 +13,8 @@ from store_kit import Source, check_same, fill, odd_titles, run
 
 from mediafm.catalog import Catalog, EncoderRecord
 from mediafm.pretrain import build, pretrain
-from mediafm.pretrain.build import build_store, cached_store
+from mediafm.pretrain.build import build_store
+from mediafm.pretrain.cache import cached_store
 from mediafm.progress import Silent
 
 
@@ -72,7 +73,7 @@ sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from run_kit import *
 from store_kit import *
-from mediafm.pretrain.build import cached_store
+from mediafm.pretrain.cache import cached_store
 class Slow(Source):
     def title_features(self, ids=None):
         for title in super().title_features(ids):

@@ -13,7 +13,8 @@ from store_kit import Source, check_same
 
 from mediafm.errors import CatalogError, ModelError
 from mediafm.pretrain import ShotStore, TrainConfig, build, pretrain
-from mediafm.pretrain.build import build_store, cached_store
+from mediafm.pretrain.build import build_store
+from mediafm.pretrain.cache import cached_store
 from mediafm.pretrain.columns import MANIFEST
 from mediafm.pretrain.run import CHECKPOINTS, LOG
 from mediafm.progress import Silent

@@ -162,13 +162,20 @@ class TitleFeatures:
             metadata: Metadata field to its vector ``m_D``.
 
         Raises:
-            CatalogError: The rows differ in number, or values do not fit half precision.
+            CatalogError: Rows that differ in number, that are no numbers, or beyond half
+                precision; times that are none.
         """
-        rows = {name: _numbers(title_id, name, features[name]) for name in sorted(features)}
-        given = metadata or {}
-        vectors = {name: _numbers(title_id, name, given[name]) for name in sorted(given)}
-        first = rows[next(iter(features))] if features else np.empty(0)
-        shots = len(first) if first.ndim else 0
+        rows = {name: _numbers(title_id, name, x_ND, 2) for name, x_ND in features.items()}
+        shots = len(next(iter(rows.values()))) if rows else 0
+        for name, x_ND in rows.items():
+            if len(x_ND) != shots:
+                raise CatalogError(
+                    f"{name} has {len(x_ND)} rows, others have {shots}", where=title_id
+                )
+        vectors = {
+            name: _numbers(title_id, name, m_D, 1).astype(np.float16)
+            for name, m_D in (metadata or {}).items()
+        }
         if times_N2 is None:
             times_N2 = np.arange(shots)[:, None] * 1_000_000 + np.array([0, 1_000_000])
         times_N2 = np.asarray(times_N2)
@@ -181,51 +188,42 @@ class TitleFeatures:
         times_N2 = times_N2.astype(np.int64)
         if (times_N2[:, 1] < times_N2[:, 0]).any():
             raise CatalogError("a shot ends before it starts", where=title_id)
-        digest = hashlib.blake2b(times_N2.tobytes(), digest_size=8)
-        halves = {}
-        for kind, shape, held in (("rows", (shots,), rows), ("numbers", (), vectors)):
-            for name, x in held.items():
-                if x.ndim != len(shape) + 1 or x.shape[: len(shape)] != shape:
-                    wanted = f"({shots}, width)" if shape else "(width,)"
-                    raise CatalogError(
-                        f"{name} {kind} have the shape {x.shape}, must be {wanted}", where=title_id
-                    )
-                if (np.abs(x) > np.finfo(np.float16).max).any():
-                    raise CatalogError(
-                        f"{name} {kind} hold values beyond half precision (65,504)",
-                        where=title_id,
-                        do="scale them",
-                    )
-                halves[kind, name] = x.astype(np.float16)
-                digest.update(f"{kind} {name} {x.shape}".encode() + halves[kind, name].tobytes())
-        made = {name: halves["rows", name] for name in features}
         present = {
-            name: np.asarray(np.isfinite(rows[name]).all(axis=1) & rows[name].any(axis=1))
-            for name in made
+            name: np.asarray(np.isfinite(x_ND).all(axis=1) & x_ND.any(axis=1))
+            for name, x_ND in rows.items()
         }
-        for name, x_ND in made.items():
-            x_ND[~present[name]] = 0
+        halves = {
+            name: np.where(present[name][:, None], x_ND, 0).astype(np.float16)
+            for name, x_ND in rows.items()
+        }
+        digest = hashlib.blake2b(times_N2.tobytes(), digest_size=8)
+        for kind, held in (("features", halves), ("metadata", vectors)):
+            for name, x in sorted(held.items()):
+                digest.update(f"{kind} {name} {x.shape}".encode() + x.tobytes())
         return cls(
-            title_id,
-            digest.hexdigest(),
-            group or title_id,
-            times_N2,
-            made,
-            present,
-            {name: halves["numbers", name] for name in vectors},
+            title_id, digest.hexdigest(), group or title_id, times_N2, halves, present, vectors
         )
 
     def __len__(self) -> int:
         return len(self.times_N2)
 
 
-def _numbers(title_id: str, name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+def _numbers(title_id: str, name: str, values: npt.ArrayLike, dimensions: int) -> npt.NDArray[Any]:
+    """Numbers that fit half precision; NaN does."""
     try:
         x = np.asarray(values)
     except ValueError:  # rows of different lengths
         x = np.empty(0, object)
-    if x.dtype.kind not in "fiu":
-        raise CatalogError(f"{name} holds something else than numbers in rows", where=title_id)
+    if x.dtype.kind not in "fiu" or x.ndim != dimensions:
+        wanted = "a row of numbers per shot" if dimensions == 2 else "one row of numbers"
+        raise CatalogError(
+            f"{name} has the shape {x.shape} and the type {x.dtype}, must be {wanted}",
+            where=title_id,
+        )
+    if (np.abs(x) > np.finfo(np.float16).max).any():
+        raise CatalogError(
+            f"{name} holds values beyond half precision (65,504)", where=title_id, do="scale them"
+        )
     return x
 
 

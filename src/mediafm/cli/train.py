@@ -61,18 +61,19 @@ def pretrain(
 
     Example: [bold]mediafm pretrain --out mediafm-model[/bold]
     """
+    if options:
+        _show_options(json)
+        return
     from mediafm.catalog import Catalog
     from mediafm.pretrain import estimate_run
     from mediafm.pretrain import pretrain as train
 
-    if options:
-        _show_options(json)
-        return
+    first = os.environ.get("RANK", "0") == "0"  # under torchrun one process speaks for all
     named = {"size": size, "steps": steps, "seed": seed, "device": device}
     typed = {name for name in named if _is_typed(context, name)}
     config = _config(settings or [], typed, **named)
     source = Catalog.open(catalog)
-    if dry_run and not int(os.environ.get("RANK", "0")):
+    if dry_run and first:
         cost = estimate_run(source, config, cache=cache)
         if json:
             print_json(asdict(cost))
@@ -82,7 +83,7 @@ def pretrain(
         return
     result = train(source, out, config, reporter(json), cache=cache)
     verdict = result.verdict
-    if int(os.environ.get("RANK", "0")):  # under torchrun the first process speaks for all
+    if not first:
         return
     if json:
         print_json({"model": str(out), "steps": result.steps, "verdict": verdict.to_dict()})

@@ -1,6 +1,7 @@
 """Masked Shot Modeling: training, evaluation and the verdict."""
 
-from mediafm.pretrain.build import FeatureSource, cached_store
+from mediafm.pretrain.build import FeatureSource
+from mediafm.pretrain.cache import cached_store
 from mediafm.pretrain.config import TrainConfig
 from mediafm.pretrain.estimate import Estimate
 from mediafm.pretrain.evaluate import Scores, evaluate

@@ -17,7 +17,8 @@ from mediafm.errors import CatalogError, ModelError
 from mediafm.model import MediaFM, Modality, ModelConfig
 from mediafm.model.device import find_device
 from mediafm.model.hub import TRAINING, WEIGHTS
-from mediafm.pretrain.build import FeatureSource, cached_store, known_encoders, room
+from mediafm.pretrain.build import FeatureSource, known_encoders
+from mediafm.pretrain.cache import cached_store, room
 from mediafm.pretrain.config import TrainConfig
 from mediafm.pretrain.data import MIN_WINDOW, Split, split_titles
 from mediafm.pretrain.estimate import Estimate, estimate
@@ -134,10 +135,8 @@ def _pretrain(
     if (out / TRAINING).exists() and (out / WEIGHTS).exists():
         model = MediaFM.from_pretrained(out)
         try:
-            verdict, steps = (
-                Verdict.from_dict(model.summary["verdict"]),
-                int(model.summary["steps"]),
-            )
+            verdict = Verdict.from_dict(model.summary["verdict"])
+            steps = int(model.summary["steps"])
         except (KeyError, TypeError, ValueError):
             raise ModelError(
                 "is damaged", where=out / TRAINING, do="remove the folder, or name another"
