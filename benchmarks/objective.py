@@ -305,14 +305,18 @@ def table(bench: Bench, variants: Mapping[str, Variant], seed: int, steps: int) 
             used += done
         if isinstance(variant, list):
             trials = [bench.recorded(job) for job in tried(name, variant, seed, steps)]
-            scores = [f"{x['options']} {x['figures'][CHOSEN_BY]:.4f}" for x in trials if x]
+            scores = [
+                f"{own} {line['figures'][CHOSEN_BY]:.4f}"
+                for own, line in zip(variant, trials, strict=True)
+                if line
+            ]
             notes.append(f"{name}: {options}, by {CHOSEN_BY} of {', '.join(scores)}")
     if not runs:
         return NOTHING
     heads = [f"{head:>18}" for head, _ in FIGURES.values()]
     lines = [
         f"{bench.study}: {len(bench.train)} titles to train on, {len(bench.val)} to measure "
-        f"on ({len(bench.held)} episodes), at most {steps} steps",
+        f"on ({len(bench.held)} episodes), {steps} steps where a variant says nothing else",
         f"commit {', '.join(sorted({x['commit'] for x in used}))}, "
         f"{min(x['date'] for x in used)} .. {max(x['date'] for x in used)}",
         "mean ± standard deviation over seeds; below, the difference to the first variant ± its",
