@@ -140,3 +140,16 @@ def test_a_podcast_has_no_video(tmp_path):
 def test_nothing_to_read_is_an_error(tmp_path):
     with pytest.raises(CatalogError, match="no video, audio, text features"):
         embed(Catalog.create(tmp_path / "catalog"), make_model(), "v1")
+
+
+def test_all_layers_are_a_version_of_their_own(catalog):
+    model = make_model()
+    embed(catalog, model, "last")
+    result = embed(catalog, model, "every", layers="all")
+    assert result.version.settings["layer"] == "all"
+    assert result.version.dim == model.embedding_width("all")
+    title = next(catalog.title_features())
+    stored = np.asarray(catalog.embeddings("every", title.title_id), np.float32)
+    assert np.allclose(stored, model.contextual(title, layers="all"), atol=2e-3)
+    with pytest.raises(FingerprintError):
+        embed(catalog, model, "last", layers="all")

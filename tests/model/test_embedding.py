@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import numpy as np
+import pytest
 import torch
 from model_kit import small_model
 from shot_kit import DIMS, make_titles
@@ -67,3 +68,26 @@ def test_titles_of_many_lengths_bring_few_shapes():
     for n in lengths:
         model.contextual(make_titles(1, n)[0])
     assert len(shapes) <= math.ceil(4 * max(lengths) / TOKENS)
+
+
+@pytest.mark.parametrize("fusion", ["early", "late"])
+def test_all_layers_stand_side_by_side_each_of_unit_length(fusion):
+    model = small_model(fusion=fusion, layers=3)
+    title = make_titles(1, 40)[0]  # longer than a window
+    last, every = model.contextual(title), model.contextual(title, layers="all")
+    assert every.shape == (len(title), 3 * 32) == (len(title), model.embedding_width("all"))
+    blocks = every.reshape(len(title), 3, 32)
+    assert np.allclose(np.linalg.norm(blocks, axis=2), 3**-0.5, atol=1e-5)
+    assert np.allclose(blocks[:, 2] * 3**0.5, last, atol=1e-5)
+    # A layer is that of a network which ends there.
+    streams = []
+    first = [next(tower.layers()) for _, tower in model.encoders()]
+    for block in first:
+        block.register_forward_hook(lambda _, inputs, output: streams.append(output))
+    model.contextual(make_titles(1, 10)[0], layers="all")
+    stream = sum(streams)
+    got = model.contextual(make_titles(1, 10)[0], layers="all")[:10, :32]
+    rows = torch.cat([stream[2:12]])  # after [CLS] and [GLOBAL]
+    assert np.allclose(got * 3**0.5, unit(rows).detach().numpy(), atol=1e-5)
+    assert model.embedding_fingerprint("all") != model.fingerprint
+    assert model.embedding_fingerprint("last") == model.fingerprint

@@ -23,6 +23,7 @@ from mediafm.cli.output import (
 from mediafm.errors import ModelError
 
 if TYPE_CHECKING:
+    from mediafm.model import Layers
     from mediafm.pretrain import Estimate, TrainConfig, Verdict
 
 
@@ -229,6 +230,12 @@ def embed(
     version: Annotated[
         str, typer.Option(help="Name of the version; from the model by default.")
     ] = "",
+    layers: Annotated[
+        str,
+        typer.Option(
+            help="last, as the original, or all: wider, and linear heads read more of it."
+        ),
+    ] = "last",
     json: JsonOption = False,
 ) -> None:
     """Embed every shot of a catalog in the context of its title.
@@ -238,7 +245,10 @@ def embed(
     from mediafm.catalog import Catalog
     from mediafm.embed import embed as run
 
-    result = run(Catalog.open(catalog), model, version, reporter(json))
+    if layers not in ("last", "all"):
+        raise ModelError(f"--layers {layers}: there is no such choice", do="say last or all")
+    chosen: Layers = "all" if layers == "all" else "last"
+    result = run(Catalog.open(catalog), model, version, reporter(json), layers=chosen)
     if json:
         print_json(asdict(result))
         return

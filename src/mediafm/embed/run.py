@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mediafm.catalog.records import EncoderRecord, TitleFeatures, TitleRecord, VersionRecord
+from mediafm.embed.embedder import Embedder
 from mediafm.errors import CatalogError, FingerprintError
-from mediafm.model import MediaFM
-from mediafm.model.device import find_device
+from mediafm.model import Layers, MediaFM
 from mediafm.progress import Progress, Silent
 
 _BATCH_SHOTS = 4096
@@ -70,6 +70,7 @@ def embed(
     progress: Progress | None = None,
     *,
     device: str = "auto",
+    layers: Layers = "last",
 ) -> EmbedResult:
     """Embeds every title that has no embeddings in the version yet.
 
@@ -83,6 +84,8 @@ def embed(
             the fingerprint, so that another model never meets the same name.
         progress: Where to report, in shots.
         device: ``auto`` (a GPU if there is one), or torch's name of a device.
+        layers: ``last``: the hidden states after the last layer, as the original. ``all``: those
+            of every layer side by side, of which linear heads read more.
 
     Returns:
         What was done.
@@ -101,28 +104,28 @@ def embed(
     missing = check_encoders(model, catalog.encoders(), catalog.metadata_encoder())
     if missing:
         progress.say(f"the catalog has no {', '.join(missing)} features: the model sees zeros")
-    fingerprint = model.fingerprint
+    embedder = Embedder(model, source, device, layers)
+    fingerprint = embedder.fingerprint
     settings = model.config.modalities
     record = catalog.create_version(
         VersionRecord(
             name=version or default_name(source, fingerprint),
             fingerprint=fingerprint,
-            dim=model.config.hidden,
+            dim=embedder.dim,
             model=source,
             encoders={name: block.encoder for name, block in settings.items()},
-            settings=model.embedding_settings(),
+            settings=model.embedding_settings(layers),
         )
     )
     done = catalog.embedded_ingests(record.name)
     todo = [t for t in catalog.titles() if t.ingest_id not in done]
     present = [name for name in settings if name not in missing]
-    model.to(find_device(device))
     titles = shots = 0
     total = sum(t.shots for t in todo)
     with progress.task("embed", total, "shots") as task:
         stream = catalog.title_features([t.title_id for t in todo], present) if todo else iter(())
         for batch in _batches(stream):
-            embedded = model.contextual_batch(batch)
+            embedded = embedder.contextual(batch)
             catalog.append_embeddings(
                 record.name,
                 [(t.title_id, t.ingest_id, e) for t, e in zip(batch, embedded, strict=True)],

@@ -26,6 +26,10 @@ Positions = Literal["learned", "rotary", "both", "seconds"]
 distance in shots (RoPE). ``both``. ``seconds``: rotary by the distance in time.
 """
 
+Layers = Literal["last", "all"]
+"""Whose hidden states are the contextual embedding: of the last layer, as the original, or of all,
+one beside the other."""
+
 SIZES: dict[str, tuple[int, int, int]] = {
     "small": (2, 256, 4),
     "netflix": (3, 768, 12),

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from mediafm.errors import ModelError
 from mediafm.fingerprint import fingerprint
 from mediafm.model.attention import HEAD, TOKENS, Packing, attend, dropout, rotate
-from mediafm.model.config import ModelConfig
+from mediafm.model.config import Layers, ModelConfig
 from mediafm.model.fusion import Fusion, ShotFeatures, unit
 from mediafm.model.hub import SafeHub, tensors_fingerprint
 from mediafm.model.start import draw_weights
@@ -153,6 +153,7 @@ class MediaFM(SafeHub):
         m_WG: Tensor,
         masked_S: Tensor | None = None,
         seconds_S: Tensor | None = None,
+        layers: list[Tensor] | None = None,
     ) -> Tensor:
         """Runs packed windows through the encoder.
 
@@ -162,6 +163,7 @@ class MediaFM(SafeHub):
             m_WG: Metadata of each window for [GLOBAL]; a row of zeros where there is none.
             masked_S: Where shots are replaced by [MASK].
             seconds_S: Time of each shot; needed where positions are in seconds.
+            layers: Receives ``x_SH`` after each layer but the last, before any norm.
 
         Returns:
             ``h_SH`` after the final layer norm.
@@ -182,8 +184,14 @@ class MediaFM(SafeHub):
             if self.positions is not None:
                 e_TH = e_TH + F.embedding(pack.place_T, self.positions)
             x_TH = self.dropout(e_TH)
-            for block in tower.layers():
+            for depth, block in enumerate(tower.layers()):
                 x_TH = block(x_TH, pack, turn)
+                if layers is not None and depth < self.config.layers - 1:
+                    x_SH = x_TH.index_select(0, pack.shot_S)
+                    if depth < len(layers):  # a further tower: the sum, as of the last layer
+                        layers[depth] = layers[depth] + x_SH
+                    else:
+                        layers.append(x_SH)
             total_TH = x_TH if total_TH is None else total_TH + x_TH
         assert total_TH is not None
         h_TH: Tensor = self.norm(total_TH)  # the norm takes the mean's scale away
@@ -277,6 +285,7 @@ class MediaFM(SafeHub):
         m_WG: Tensor,
         masked_S: Tensor | None = None,
         seconds_S: Tensor | None = None,
+        layers: list[Tensor] | None = None,
     ) -> Tensor:
         """Hidden states ``h_SH`` of windows, each a part of ``x``, in evaluation mode."""
         x_SF = torch.cat(list(x))
@@ -284,36 +293,43 @@ class MediaFM(SafeHub):
         pack = Packing.of([len(part) for part in x], x_SF.device, multiple=multiple)
         x_SF = F.pad(x_SF, (0, 0, 0, -len(x_SF) % multiple))
         training, _ = self.training, self.eval()
-        h_SH: Tensor = self(x_SF, pack, m_WG, masked_S, seconds_S)
+        h_SH: Tensor = self(x_SF, pack, m_WG, masked_S, seconds_S, layers)
         self.train(training)
         return h_SH
 
     def contextual(
-        self, title: ShotFeatures, *, use_metadata: bool = True
+        self, title: ShotFeatures, *, use_metadata: bool = True, layers: Layers = "last"
     ) -> npt.NDArray[np.float32]:
         """Embeds every shot of a title in its context.
 
         Args:
             title: Features of one title, of any number of shots.
             use_metadata: Whether [GLOBAL] sees the title's metadata.
+            layers: Whether to take the last layer, or all.
 
         Returns:
-            ``e_NH``, unit norm, float32.
+            ``e_NH``, unit norm, float32. Of all layers: their hidden states, each unit norm, one
+            beside the other, scaled to unit norm; width ``layers * H``.
 
         Raises:
             ModelError: The features do not fit the model.
         """
-        return next(iter(self.contextual_batch([title], use_metadata=use_metadata)))
+        return self.contextual_batch([title], use_metadata=use_metadata, layers=layers)[0]
 
     @torch.inference_mode()
     def contextual_batch(
-        self, titles: Iterable[ShotFeatures], *, use_metadata: bool = True
+        self,
+        titles: Iterable[ShotFeatures],
+        *,
+        use_metadata: bool = True,
+        layers: Layers = "last",
     ) -> list[npt.NDArray[np.float32]]:
         """As :meth:`contextual` for several titles, whose windows share one packed pass.
 
         Args:
             titles: As many as fit in memory together.
             use_metadata: Whether [GLOBAL] sees the titles' metadata.
+            layers: Whether to take the last layer, or all.
 
         Returns:
             One ``e_NH`` per title.
@@ -327,31 +343,41 @@ class MediaFM(SafeHub):
             x += [x_NF[w.start : w.end] for w in plan]
             seconds += [seconds_N[w.start : w.end] for w in plan]
             metadata += [m_G if use_metadata else torch.zeros_like(m_G)] * len(plan)
-        empty = torch.zeros(0, self.config.hidden)
+        empty = torch.zeros(0, self.embedding_width(layers))
         if not x:
             return [empty.numpy() for _ in plans]
         seconds_S = torch.cat(seconds).to(x[0].device)
-        h_SH = self._encode(x, torch.stack(metadata), seconds_S=seconds_S)
-        if not bool(torch.isfinite(h_SH).all()):
+        below: list[Tensor] | None = [] if layers == "all" else None
+        h_SH = self._encode(x, torch.stack(metadata), seconds_S=seconds_S, layers=below)
+        e_SH = unit(torch.cat([unit(x_SH.float()) for x_SH in (*(below or ()), h_SH)], dim=1))
+        if not bool(torch.isfinite(e_SH).all()):
             raise ModelError("the embeddings are not finite", do="pretrain the model again")
-        parts = iter(torch.split(unit(h_SH.float()).cpu(), [len(part) for part in x]))
+        parts = iter(torch.split(e_SH.cpu(), [len(part) for part in x]))
         return [torch.cat([empty, *(_taken(next(parts), w) for w in p)]).numpy() for p in plans]
 
     @property
     def fingerprint(self) -> str:
         """Digest of the weights, the statistics and of how the embedding is taken."""
+        return self.embedding_fingerprint()
+
+    def embedding_fingerprint(self, layers: Layers = "last") -> str:
+        """As :attr:`fingerprint`, for embeddings of the layers named."""
         return fingerprint(
             {
                 "config": self.config.to_dict(),
                 "weights": tensors_fingerprint(self.state_dict()),
-                "embedding": self.embedding_settings(),
+                "embedding": self.embedding_settings(layers),
             }
         )
 
-    def embedding_settings(self) -> dict[str, str]:
+    def embedding_width(self, layers: Layers = "last") -> int:
+        """Width of a contextual embedding."""
+        return self.config.hidden * (self.config.layers if layers == "all" else 1)
+
+    def embedding_settings(self, layers: Layers = "last") -> dict[str, str]:
         """How a contextual embedding is taken, in words: part of the fingerprint."""
         return {
-            "layer": "final norm",
+            "layer": "final norm" if layers == "last" else "all",
             "scale": "unit",
             "window": str(self.config.max_shots),
             "overlap": str(self.config.overlap),
