@@ -12,8 +12,9 @@ from pathlib import Path
 
 from mediafm.errors import MediaFMError, describe_os_error
 from mediafm.progress import Progress, Silent, Task
+from mediafm.sample.labels import write_labels
 from mediafm.sample.story import MAX_TITLES, TitlePlan, plan_title
-from mediafm.sample.truth import load_truth, settings_of
+from mediafm.sample.truth import load_truth, settings_of, truth_of
 from mediafm.sample.write import paths_of, write_title
 
 
@@ -31,7 +32,8 @@ def generate(
 
     Beside each film ``X.mp4`` or ``X.mkv`` come ``X.json`` (metadata), mostly ``X.en.srt``
     (subtitles) and ``truth/X.truth.json`` (exact shots, scenes, tones; see :class:`Truth`).
-    A title that is complete is kept. One that was interrupted is made again.
+    A title that is complete is kept. One that was interrupted is made again. ``labels/`` holds
+    labels of these titles for the probes (see :mod:`mediafm.sample.labels`).
 
     Args:
         out: Folder to write to; made if absent.
@@ -61,6 +63,7 @@ def generate(
     todo = [plan for plan in plans if overwrite or not _complete(plan, out)]
     with progress.task("sample", sum(plan.seconds for plan in todo), "s") as task:
         _render_all(todo, out, seconds, processes, task)
+    write_labels(out / "labels", [(plan.slug, truth_of(plan)) for plan in plans], seed)
     return [paths_of(plan, out)["media"] for plan in plans]
 
 
