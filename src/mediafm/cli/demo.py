@@ -26,7 +26,7 @@ def demo(
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything.")] = Path("demo"),
 ) -> None:
-    """Go the whole way: films, catalog, model, embeddings, similar shots, a picture.
+    """Go the whole way: films, catalog, model, embeddings, similar shots, a picture, probes.
 
     Example: [bold]mediafm demo /path/to/films[/bold]
     """
@@ -36,27 +36,30 @@ def demo(
 
     progress = reporter()
     out.mkdir(parents=True, exist_ok=True)
+    last = 5 if media is None else 4
     films = media or _sample(out / "films", progress)
     place = out / (
         "catalog" if media is None else f"catalog-{fingerprint(str(media.resolve()))[:8]}"
     )
-    say(f"1/4  ingest {films} -> {place}")
+    say(f"1/{last}  ingest {films} -> {place}")
     report = ingest(films, place, progress=progress)
     say(f"     {report.summary()}")
     catalog = Catalog.open(place)
     ingests = sorted(title.ingest_id for title in catalog.titles())
     model = out / f"model-{fingerprint(ingests)[:8]}"
-    say(f"2/4  pretrain a small model -> {model}")
+    say(f"2/{last}  pretrain a small model -> {model}")
     trained = pretrain(catalog, model, progress=progress)
-    say(f"3/4  embed {sum(title.shots for title in catalog.titles())} shots in context")
+    say(f"3/{last}  embed {sum(title.shots for title in catalog.titles())} shots in context")
     # The name carries the model's fingerprint: a model trained anew never meets another's version.
     name = f"{model.name}-{trained.model.fingerprint[:8]}"
     version = embed(catalog, trained.model, name, progress=progress).version.name
-    say("4/4  look")
+    say(f"4/{last}  look")
     catalog.refresh()
     print_titles(catalog)
     pictures = _examples(catalog, version, out)
     pictures += _picture(catalog, version, out)
+    if media is None:
+        pictures += _probes(catalog, version, model, films / "labels", out, progress)
     say(f"\n{trained.verdict.text}\n")
     say("Pictures:")
     for path in pictures:
@@ -80,9 +83,47 @@ def demo(
 def _sample(folder: Path, progress: Progress) -> Path:
     from mediafm.sample import generate
 
-    say(f"0/4  render sample films -> {folder}")
+    say(f"0/5  render sample films -> {folder}")
     generate(folder, progress=progress)
     return folder
+
+
+def _probes(
+    catalog: Catalog, version: str, model: Path, labels: Path, out: Path, progress: Progress
+) -> list[Path]:
+    """Measures every task on the sample's labels, and draws the report."""
+    from dataclasses import replace
+
+    from mediafm.probes.study import Bench, Contender
+    from mediafm.probes.task import built_in, load_task
+    from mediafm.report.probes import report
+    from mediafm.report.probes.make import read_ceilings
+
+    say("5/5  probes: what a linear layer reads from the embeddings")
+    tasks = []
+    for task in map(load_task, built_in()):
+        # Seven series are too few to hold whole ones out: other episodes of theirs are seen.
+        split = replace(task.split, by="title", folds=5)
+        tasks.append(task.replace(labels=labels / task.labels.name, split=split))
+    bench = Bench(catalog, out / "measured", model=model, progress=progress)
+    contenders = [
+        Contender("concatenated", "concatenated", role="joined"),
+        Contender("untrained", "untrained", (version,), role="untrained"),
+        Contender("context", "context", (version,)),
+        Contender("context+concatenated", "context+concatenated", (version,)),
+    ]
+    ceilings = read_ceilings(labels / "ceiling.json", tasks)
+    files = report(bench, tasks, contenders, out / "report", curve_draws=0, ceilings=ceilings)
+    study, rows = bench.run(tasks, contenders), []
+    for task in tasks:
+        found = study.of(task.name)
+        runs = [found[contender.name].runs[0] for contender in contenders]
+        last = (ceilings.get(task.name, float("nan")), runs[0].chance)
+        cells = [f"{value:.2f}" for value in (*(run.value for run in runs), *last)]
+        rows.append((task.name, task.metric, *cells))
+    heads = [f"#{name}" for name in (*(c.name for c in contenders), "ceiling", "chance")]
+    print_table("Read by linear heads on titles held out", ["task", "metric", *heads], rows)
+    return [file for file in files if file.suffix == ".html"]
 
 
 def _examples(catalog: Catalog, version: str, out: Path) -> list[Path]:

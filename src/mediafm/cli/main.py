@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from mediafm.cli import data, demo, encoding, look, runs, train
+from mediafm.cli import data, demo, encoding, look, probe, report, runs, train
 from mediafm.errors import MediaFMError, describe_os_error
 
 _INTERRUPTED = 130
@@ -30,6 +30,8 @@ app.command("reencode")(encoding.reencode)
 app.command("encoders")(encoding.encoders)
 app.command("pretrain")(train.pretrain)
 app.command("embed")(train.embed)
+app.add_typer(probe.app, name="probe")
+app.command("report")(report.report)
 app.command("similar")(look.similar)
 app.command("search")(look.search)
 app.command("plot")(look.plot)

@@ -1,0 +1,115 @@
+"""What the commands of ``mediafm probe`` and ``mediafm report`` share: options, cells of tables."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mediafm.cli.output import reporter, say
+from mediafm.errors import MediaFMError
+
+if TYPE_CHECKING:
+    from mediafm.probes.bootstrap import Interval
+    from mediafm.probes.labels import LabelSet
+    from mediafm.probes.study import Bench
+    from mediafm.probes.task import Task
+
+PROBES = Path("mediafm-probes")
+FEATURES = "context"
+
+ProbesOption = Annotated[Path, typer.Option("--probes", help="Folder of the fitted probes.")]
+VersionOption = Annotated[
+    str | None, typer.Option(help="Version of the embeddings; the latest by default.")
+]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option("--model", "-m", help="The model, where its version does not find it."),
+]
+LabelsOption = Annotated[
+    Path | None, typer.Option("--labels", "-l", help="Label file instead of the task's own.")
+]
+AloneOption = Annotated[
+    bool, typer.Option("--alone", help="Embed each clip alone, out of the context of its title.")
+]
+NoGlobalOption = Annotated[
+    bool, typer.Option("--no-global", help="Embed without the titles' metadata in [GLOBAL].")
+]
+WorkOption = Annotated[
+    Path | None, typer.Option(help="Folder where measurements are kept, to go on from there.")
+]
+
+
+def open_bench(catalog: str, model: Path | None, work: Path | None, json: bool) -> Bench:
+    """What measures on a catalog."""
+    from mediafm.catalog import Catalog
+    from mediafm.probes.study import Bench
+
+    return Bench(Catalog.open(catalog), work, model=model, progress=reporter(json))
+
+
+def load_tasks(names: list[str], labels: Path | None) -> list[Task]:
+    """Tasks by file or name, with the label files that the user named."""
+    from mediafm.probes.task import load_task
+
+    if labels is not None and len(names) > 1 and not labels.is_dir():
+        raise MediaFMError(
+            f"--labels names one file, and there are {len(names)} tasks",
+            do="name the folder of the label files, or one task",
+        )
+    found = []
+    for name in names:
+        task = load_task(name)
+        if labels is not None:
+            task = task.replace(labels=labels / task.labels.name if labels.is_dir() else labels)
+        found.append(task)
+    return found
+
+
+def named(text: str, alone: bool, no_global: bool) -> str:
+    """Features as tables name them."""
+    return text + ", clip alone" * alone + ", without [GLOBAL]" * no_global
+
+
+def show_labels(labels: LabelSet) -> None:
+    """Prints what is wrong with labels."""
+    for line in labels.summary():
+        say(f"  {line}")
+
+
+def show_skipped(skipped: list[str]) -> None:
+    """Prints what could not be measured."""
+    for line in skipped:
+        say(f"skipped: {line}")
+
+
+def number(value: Any) -> str:
+    """A cell with a number; a dash where there is none."""
+    return f"{value:.3f}" if isinstance(value, int | float) and math.isfinite(value) else "-"
+
+
+def cells(interval: Interval) -> tuple[str, str]:
+    """The cells of a value and its interval."""
+    if math.isnan(interval.low):
+        return number(interval.value), "too few groups"
+    return number(interval.value), f"{interval.low:.3f} .. {interval.high:.3f}"
+
+
+def signed(interval: Interval | None) -> str:
+    """The cell of a difference and its interval."""
+    if interval is None:
+        return ""
+    if math.isnan(interval.low):
+        return f"{interval.value:+.3f}"
+    return f"{interval.value:+.3f} ({interval.low:+.3f} .. {interval.high:+.3f})"
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON says it: no NaN."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""Probes: linear heads on frozen embeddings, and what they measure."""

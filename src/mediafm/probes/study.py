@@ -1,0 +1,369 @@
+"""Several features measured by several tasks: what a report draws, and what a gate decides by.
+
+A **contender** is a way to describe clips: features in context, of single modalities, of a random
+network. One that depends on a model is measured once per version that it names (the seeds of one
+recipe), and its values are means over them. Every measurement is a file in a folder, so that a
+study that is interrupted goes on, and one that is repeated only reads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mediafm.catalog import Catalog
+from mediafm.embed import Embedder
+from mediafm.errors import MediaFMError, describe_os_error
+from mediafm.files import whole_file
+from mediafm.fingerprint import file_fingerprint, fingerprint
+from mediafm.probes.evaluate import Evaluation, evaluate
+from mediafm.probes.features import WORDS, ClipFeatures, FeatureSpec, Vectors
+from mediafm.probes.labels import LabelSet, load_labels
+from mediafm.probes.metrics import Predictions
+from mediafm.probes.task import Task
+from mediafm.progress import Progress, Silent
+
+FORMAT = 1
+"""Raised when the same settings would give other predictions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A way to describe clips.
+
+    Args:
+        name: What reports call it.
+        features: As a user types them; see :meth:`FeatureSpec.parse`.
+        versions: Versions of contextual embeddings: the seeds of one recipe. Empty: the latest.
+        alone: Whether the model sees the clip only.
+        use_metadata: Whether [GLOBAL] sees the title's metadata.
+        role: What it is in a report: ``single``, ``joined``, ``window``, ``untrained``,
+            ``context``, ``switch`` (a variant of the contextual one) or ``rival`` (another model).
+    """
+
+    name: str
+    features: str
+    versions: tuple[str, ...] = ()
+    alone: bool = False
+    use_metadata: bool = True
+    role: str = "context"
+
+
+@dataclass
+class Measurement:
+    """A contender, measured by a task.
+
+    Args:
+        task: Name of the task.
+        contender: What was measured.
+        runs: One evaluation per version; one in all where no model is involved.
+    """
+
+    task: str
+    contender: Contender
+    runs: list[Evaluation]
+
+    @property
+    def predictions(self) -> list[Predictions]:
+        """One per run."""
+        return [run.predictions for run in self.runs]
+
+
+@dataclass
+class Study:
+    """Everything that was measured.
+
+    Args:
+        labels: Task name to its labels.
+        measurements: In the order of tasks and contenders.
+        skipped: What could not be measured, and why.
+    """
+
+    labels: dict[str, LabelSet] = field(default_factory=dict)
+    measurements: list[Measurement] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def of(self, task: str) -> dict[str, Measurement]:
+        """Name of the contender to its measurement by one task."""
+        return {m.contender.name: m for m in self.measurements if m.task == task}
+
+
+class Bench:
+    """Measures contenders on a catalog.
+
+    Args:
+        catalog: The catalog.
+        folder: Where measurements are kept; ``None`` to keep none.
+        model: A model instead of the one that a version names.
+        progress: Where to report.
+        seed: Deals groups into folds, draws random networks.
+        device: For models.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        folder: Path | None = None,
+        *,
+        model: str | Path | None = None,
+        progress: Progress | None = None,
+        seed: int = 0,
+        device: str = "auto",
+    ):
+        self.catalog, self.folder, self.model = catalog, folder, model
+        self.progress, self.seed, self.device = progress or Silent(), seed, device
+        self._embedders: dict[tuple[str, bool], Embedder] = {}
+        self._vectors: tuple[Any, Vectors] | None = None
+        self._state = fingerprint(
+            {
+                "ingests": {t.title_id: t.ingest_id for t in catalog.titles()},
+                "features": catalog.feature_versions(),
+            }
+        )
+
+    def run(self, tasks: Sequence[Task], contenders: Sequence[Contender]) -> Study:
+        """Measures every contender by every task.
+
+        A task whose labels cannot be used, and a contender that a task refuses, are skipped and
+        said.
+
+        Raises:
+            MediaFMError: Nothing could be measured.
+        """
+        study = Study()
+        for task in tasks:
+            try:
+                study.labels[task.name] = load_labels(task, self.catalog)
+            except MediaFMError as error:
+                if len(tasks) == 1:
+                    raise
+                study.skipped.append(f"{task.name}: {error}")
+        if not study.labels:
+            raise MediaFMError("no task can be measured: " + "; ".join(study.skipped[:3]))
+        total = len(study.labels) * sum(len(self._versions(c)) for c in contenders)
+        with self.progress.task("measure", total, "probes") as bar:
+            # Contenders outside: the features of clips that several tasks share are made once.
+            for contender in contenders:
+                for name, labels in study.labels.items():
+                    bar.note(f"{contender.name} by {name}")
+                    try:
+                        runs = self.measure(labels, contender, bar.advance)
+                    except MediaFMError as error:
+                        study.skipped.append(f"{name}, {contender.name}: {error}")
+                        bar.advance(len(self._versions(contender)))
+                        continue
+                    study.measurements.append(Measurement(name, contender, runs))
+        if not study.measurements:
+            raise MediaFMError("nothing could be measured: " + "; ".join(study.skipped[:3]))
+        return study
+
+    def measure(
+        self,
+        labels: LabelSet,
+        contender: Contender,
+        advance: Callable[[int], None] = lambda _: None,
+        *,
+        budget: int = 0,
+    ) -> list[Evaluation]:
+        """Measures one contender by one task, once per version.
+
+        Args:
+            labels: Of the task.
+            contender: What to measure.
+            advance: Called with 1 after each.
+            budget: Clips to fit on at most; 0 for all.
+
+        Raises:
+            MediaFMError: The features do not exist, or know the answer.
+        """
+        found = []
+        for number, version in enumerate(self._versions(contender)):
+            spec = self.spec(contender)
+            self.check_leak(labels.task, spec, version)
+            key = self._key(labels, spec, version, number, budget)
+            path = self.folder / f"{key}.npz" if self.folder else None
+            run = _read(path) if path and path.exists() else None
+            if run is None:
+                x_ND = self.vectors(labels, spec, version, number)
+                run = evaluate(labels, x_ND, seed=self.seed, budget=budget)
+                if path:
+                    _write(path, run)
+            found.append(run)
+            advance(1)
+        return found
+
+    def vectors(
+        self, labels: LabelSet, spec: FeatureSpec, version: str | None, number: int = 0
+    ) -> Vectors:
+        """Features of the clips of a task; the last ones are kept.
+
+        Args:
+            labels: Whose clips.
+            spec: Which features.
+            version: Of contextual embeddings, where they are needed.
+            number: Which seed of a random network.
+        """
+        key = (spec, version, number, labels.clips)
+        if self._vectors is None or self._vectors[0] != key:
+            embedder = self.embedder(version) if spec.needs_model else None
+            maker = ClipFeatures(self.catalog, spec, version, embedder, seed=self.seed + number)
+            self._vectors = (key, maker.of(labels.clips))
+        return self._vectors[1]
+
+    def embedder(self, version: str | None) -> Embedder:
+        """The model behind a version.
+
+        Raises:
+            MediaFMError: It is not where it was, or is another one by now.
+        """
+        record = None
+        if version is not None or self.model is None:
+            record = self.catalog.version(version)
+        source = str(self.model or (record.model if record else ""))
+        every = record is not None and record.settings.get("layer") == "all"
+        if (source, every) not in self._embedders:
+            if not source:
+                raise MediaFMError("it is not known where the model lies", do="name it: --model")
+            self._embedders[source, every] = Embedder.load(
+                source, self.device, "all" if every else "last"
+            )
+        found = self._embedders[source, every]
+        if record is not None and found.fingerprint != record.fingerprint:
+            raise MediaFMError(
+                f"is not the model that made version '{record.name}'",
+                where=source,
+                do="name that model with --model, or embed the catalog with this one",
+            )
+        return found
+
+    def made_by(self, spec: FeatureSpec, version: str | None) -> dict[str, str]:
+        """What made the features: ``model``, and the encoder of each modality read as it is."""
+        encoders = self.catalog.encoders()
+        found = {
+            part.source: encoders[part.source].fingerprint
+            for part in spec.parts
+            if part.source in encoders
+        }
+        if any(part.source in WORDS for part in spec.parts):
+            if self.model is not None:
+                found["model"] = self.embedder(version).fingerprint
+            else:
+                found["model"] = self.catalog.version(version).fingerprint
+        return found
+
+    def spec(self, contender: Contender) -> FeatureSpec:
+        """What a contender reads.
+
+        Raises:
+            MediaFMError: The catalog has no such features.
+        """
+        return FeatureSpec.parse(
+            contender.features,
+            list(self.catalog.encoders()),
+            alone=contender.alone,
+            use_metadata=contender.use_metadata,
+        )
+
+    def _versions(self, contender: Contender) -> Sequence[str | None]:
+        parts = contender.features.replace("window", "fused").replace("neighbours", "fused")
+        words = {part.split(":")[0].strip() for part in parts.split("+")}
+        if not words & {"context", "untrained", "fused"}:
+            return [None]
+        # Fused features are the same for all seeds of a recipe.
+        versions = (
+            contender.versions if words & {"context", "untrained"} else contender.versions[:1]
+        )
+        return versions or [None]
+
+    def check_leak(self, task: Task, spec: FeatureSpec, version: str | None) -> None:
+        """Refuses a model whose [GLOBAL] sees what the labels were made from.
+
+        Raises:
+            MediaFMError: Names the fields.
+        """
+        if not task.derived_from or not spec.sees_global:
+            return
+        if self.model is not None or spec.needs_model:
+            fields = set(self.embedder(version).metadata)
+        else:
+            fields = set(self.catalog.version(version).settings.get("global", "").split("+"))
+        if leaks := sorted(fields & set(task.derived_from)):
+            raise MediaFMError(
+                f"the labels come from {', '.join(leaks)}, which [GLOBAL] of the model sees: it "
+                "knows the answer",
+                where=task.name,
+                do="measure without it (--no-global), or pretrain a model without that field",
+            )
+
+    def _key(
+        self, labels: LabelSet, spec: FeatureSpec, version: str | None, number: int, budget: int
+    ) -> str:
+        task = dataclasses.asdict(labels.task.replace(about="", labels=Path(), taxonomy=None))
+        return fingerprint(
+            {
+                "format": FORMAT,
+                "catalog": self._state,
+                "task": json.loads(json.dumps(task, default=str)),
+                "labels": file_fingerprint(labels.task.labels),
+                "spec": dataclasses.asdict(spec),
+                "seed": self.seed,
+                "budget": budget,
+                "made_by": self.made_by(spec, version),
+                "number": number if any(p.source == "untrained" for p in spec.parts) else 0,
+            }
+        )
+
+
+def _write(path: Path, run: Evaluation) -> None:
+    p = run.predictions
+    about = {
+        "metric": run.metric,
+        "penalties": run.penalties,
+        "fitted": run.fitted,
+        "seconds": run.seconds,
+        "classes": p.classes,
+        "groups": p.groups,
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as part, part.open("wb") as file:
+            np.savez_compressed(
+                file,
+                truth=p.truth_NC,
+                score=p.score_NC,
+                title=p.title_N,
+                group=p.group_N,
+                about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+            )
+    except OSError as error:
+        raise MediaFMError(f"cannot be written ({describe_os_error(error)})", where=path) from None
+
+
+def _read(path: Path) -> Evaluation | None:
+    """A measurement that was kept; ``None`` where the file is damaged: it is measured anew."""
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            about = json.loads(held["about"].tobytes())
+            predictions = Predictions(
+                held["truth"],
+                held["score"],
+                held["title"],
+                held["group"],
+                tuple(about["classes"]),
+                tuple(about["groups"]),
+            )
+        return Evaluation(
+            predictions,
+            about["metric"],
+            tuple(about["penalties"]),
+            about["fitted"],
+            about["seconds"],
+        )
+    except (OSError, ValueError, KeyError, EOFError):
+        return None

@@ -1,0 +1,145 @@
+"""``mediafm probe``, as a user runs it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from mediafm.cli.main import main
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "probes"))
+from probe_kit import make_catalog, make_version, mood_rows, write_csv, write_task
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a catalog, two versions, labels and task files."""
+    folder = tmp_path_factory.mktemp("probe")
+    catalog = make_catalog(folder)
+    make_version(catalog, folder / "model")
+    make_version(catalog, folder / "other", "two", seed=1)
+    rows = mood_rows()
+    rows.append({"title_id": "t99", "start": 0, "end": 4, "mood": "calm"})
+    rows.append({"title_id": "t1", "start": 5000, "end": 5004, "mood": "calm"})
+    write_csv(folder / "labels.csv", rows)
+    write_task(folder)
+    write_task(folder, "rate", kind="ranking", column="rate", metric="top-1")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(place, monkeypatch):
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("MEDIAFM_CATALOG", "catalog")
+
+
+def run(capsys, *arguments, status=0):
+    assert main(["probe", *arguments]) == status
+    return capsys.readouterr()
+
+
+def test_the_built_in_tasks_are_listed_and_copied(capsys, tmp_path):
+    shown = run(capsys, "tasks").out
+    assert "clip-tone" in shown
+    run(capsys, "tasks", "--write", str(tmp_path / "tasks"))
+    files = sorted(path.name for path in (tmp_path / "tasks").iterdir())
+    assert files == [
+        "ad-relevancy.toml",
+        "clip-genre.toml",
+        "clip-popularity.toml",
+        "clip-retrieval.toml",
+        "clip-tone.toml",
+        "popularity-winner.toml",
+        "segment-boundary.toml",
+    ]
+    refused = run(capsys, "tasks", "--write", str(tmp_path / "tasks"), status=1).err
+    assert "is there already" in refused
+    listed = json.loads(run(capsys, "tasks", "--json").out)
+    assert {task["name"] for task in listed} == {name.removesuffix(".toml") for name in files}
+
+
+def test_eval_compares_with_the_first_and_says_what_is_wrong(capsys):
+    shown = run(capsys, "eval", "mood.toml", "-f", "audio", "-f", "concatenated").out
+    assert "more than audio" in shown
+    assert "chance 0.3" in shown
+    assert "t99" in shown
+    assert "194" in shown  # the row, with the header as the first
+    found = json.loads(
+        run(capsys, "eval", "mood.toml", "-f", "audio", "-f", "concatenated", "--json").out
+    )["measured"]
+    assert [row["features"] for row in found] == ["audio", "concatenated"]
+    assert found[1]["value"] > found[0]["value"]
+    assert found[1]["gain"]["low"] > 0
+    assert found[1]["clips"] == 192
+    assert f"{found[1]['value']:.3f}" in shown
+
+
+def test_fit_list_apply(capsys, place):
+    shown = run(capsys, "fit", "mood.toml").out
+    assert "probe in mediafm-probes/mood" in shown
+    listed = run(capsys, "list").out
+    assert "mood" in listed
+    assert "context" in listed
+    about = json.loads((place / "mediafm-probes" / "mood" / "probe.json").read_text())
+    assert about["version"] == "two"  # the latest
+    # A newer version does not change which one an old probe reads.
+    shown = run(capsys, "apply", "mood", "--out", "tags.parquet").out
+    assert "192 tags on 192 shots of 8 titles in tags.parquet" in shown
+    assert len(pq.read_table(place / "tags.parquet")) == 192
+    refused = run(capsys, "apply", "mood", "--version", "one", status=1).err
+    assert "was fitted on model" in refused
+    assert "fit it anew" in refused
+    some = json.loads(
+        run(capsys, "apply", "mood", "--title", "t3", "--out", "t3.csv", "--json").out
+    )
+    assert (some["titles"], some["clips"], some["failed"]) == (1, 24, [])
+
+
+def test_a_ranking_probe_scores_every_shot(capsys, place):
+    run(capsys, "fit", "rate.toml", "-f", "video")
+    run(capsys, "apply", "rate", "--out", "rate.parquet")
+    table = pq.read_table(place / "rate.parquet").to_pylist()
+    assert len(table) == 192
+    assert sum(row["given"] for row in table) == 8  # the best of each title
+
+
+def test_the_gate_decides_the_exit_status(capsys):
+    shown = run(capsys, "gate", "one", "two", "mood.toml", "-f", "context", "--work", "work")
+    assert "passed" in shown.out or "failed" in shown.out
+    found = json.loads(
+        run(capsys, "gate", "one", "two", "mood.toml", "--json", "--work", "work").out
+    )
+    [judged] = found["tasks"]
+    assert judged["outcome"] in ("better", "same")
+    better = json.loads(
+        run(capsys, "gate", "two", "one", "mood.toml", "--json", "--work", "work",
+            status=int(judged["outcome"] == "better")).out
+    )  # fmt: skip
+    assert better["tasks"][0]["difference"]["value"] == pytest.approx(
+        -judged["difference"]["value"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("eval", "nothing.toml"), "no such file"),
+        (("eval", "clip-tonne"), "did you mean 'clip-tone'?"),
+        (("eval", "clip-tone"), "--labels"),
+        (("eval", "mood.toml", "-f", "contxt"), "there are no features 'contxt'"),
+        (("eval", "mood.toml", "--version", "three"), "no version 'three'"),
+        (("eval", "mood.toml", "rate.toml", "-l", "labels.csv"), "names one file"),
+        (("fit", "mood.toml", "-f", "context", "--version", "three"), "no version 'three'"),
+        (("apply", "nothing"), "mediafm probe fit"),
+        (("gate", "one", "one", "mood.toml"), "against itself"),
+        (("gate", "one", "three", "mood.toml"), "no version 'three'"),
+        (("eval", "mood.toml", "--catalog", "nowhere"), "no catalog there"),
+    ],
+)
+def test_bad_input_is_one_line(capsys, arguments, words):
+    refused = run(capsys, *arguments, status=1)
+    assert words in refused.err
+    assert refused.err.count("\n") == 1
+    assert "Traceback" not in refused.err

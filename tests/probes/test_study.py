@@ -1,0 +1,326 @@
+"""Measuring, keeping, fitting, tagging, judging: on a small catalog with planted labels."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from probe_kit import SECONDS, make_catalog, make_version, mood_rows, write_csv, write_task
+
+from mediafm.errors import FingerprintError, MediaFMError
+from mediafm.probes import study as study_module
+from mediafm.probes.apply import apply, write_tags
+from mediafm.probes.artifact import Probe, list_probes
+from mediafm.probes.evaluate import evaluate, fit_all, sides
+from mediafm.probes.features import ClipFeatures, FeatureSpec
+from mediafm.probes.gate import compare, gate
+from mediafm.probes.labels import load_labels
+from mediafm.probes.study import Bench, Contender
+from mediafm.probes.task import load_task
+from mediafm.timeline import US, Clip, Span
+
+CONTEXT = Contender("context", "context", ("one",))
+VIDEO = Contender("video", "video")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("study")
+
+
+@pytest.fixture(scope="module")
+def catalog(folder):
+    found = make_catalog(folder)
+    make_version(found, folder / "model")
+    make_version(found, folder / "other", "two", seed=1)
+    write_csv(folder / "labels.csv", mood_rows())
+    return found
+
+
+@pytest.fixture(scope="module")
+def mood(folder, catalog):
+    return load_task(write_task(folder))
+
+
+@pytest.fixture(scope="module")
+def change(folder, catalog):
+    return load_task(write_task(folder, "change", kind="binary", column="change", metric="AP"))
+
+
+@pytest.fixture(scope="module")
+def rate(folder, catalog):
+    return load_task(write_task(folder, "rate", kind="ranking", column="rate", metric="kendall"))
+
+
+def test_planted_labels_are_found_and_shuffled_ones_are_not(catalog, mood, folder):
+    labels = load_labels(mood, catalog)
+    x_ND = ClipFeatures(catalog, FeatureSpec.parse("concatenated", ["audio", "video"])).of(
+        labels.clips
+    )
+    run = evaluate(labels, x_ND)
+    assert run.value > 0.9
+    assert run.chance == pytest.approx(1 / 3, abs=0.05)
+    rng = np.random.default_rng(0)
+    rows = mood_rows()
+    moods = rng.permutation([row["mood"] for row in rows])
+    for row, other in zip(rows, moods, strict=True):
+        row["mood"] = other
+    write_csv(folder / "shuffled.csv", rows)
+    control = evaluate(load_labels(mood.replace(labels=folder / "shuffled.csv"), catalog), x_ND)
+    assert control.value == pytest.approx(control.chance, abs=0.1)
+
+
+def test_every_clip_is_measured_once_and_by_other_groups(catalog, mood):
+    labels = load_labels(mood, catalog)
+    found = sides(labels)
+    assert sum(found).tolist() == [1] * len(labels)
+    for tested_N in found:
+        groups = np.array(labels.groups)
+        assert not set(groups[tested_N]) & set(groups[~tested_N])
+
+
+def test_a_split_by_value_measures_that_side_only(catalog, folder):
+    task = load_task(
+        write_task(folder, "season", split={"by": "series", "column": "season", "test": ["2"]})
+    )
+    labels = load_labels(task, catalog)
+    x_ND = ClipFeatures(catalog, FeatureSpec.parse("video", ["audio", "video"])).of(labels.clips)
+    run = evaluate(labels, x_ND)
+    assert set(run.predictions.groups) == {"s2", "s3"}
+    assert run.fitted == (~labels.tested_N).sum()
+    # What is measured never decides: other truths there, the same scores.
+    swapped_NC = labels.y_NC.copy()
+    swapped_NC[labels.tested_N] = swapped_NC[labels.tested_N][:, ::-1]
+    object.__setattr__(labels, "y_NC", swapped_NC)
+    np.testing.assert_array_equal(
+        evaluate(labels, x_ND).predictions.score_NC, run.predictions.score_NC
+    )
+
+
+def test_few_labels_are_worse_than_all(catalog, mood):
+    labels = load_labels(mood, catalog)
+    x_ND = ClipFeatures(catalog, FeatureSpec.parse("video", ["audio", "video"])).of(labels.clips)
+    few = evaluate(labels, x_ND, budget=6)
+    assert few.fitted == 6
+    assert few.value < evaluate(labels, x_ND).value
+
+
+def test_a_ranking_orders_the_clips_of_unseen_titles(catalog, rate):
+    labels = load_labels(rate, catalog)
+    [run] = Bench(catalog).measure(labels, Contender("all", "concatenated"))
+    assert run.value > 0.25  # knowing the moods would give 0.76, no mood at all 0
+    assert run.chance == 0
+    labels.y_NC[:] = np.random.default_rng(0).permutation(labels.y_NC)
+    [control] = Bench(catalog).measure(labels, Contender("all", "concatenated"))
+    assert abs(control.value) < 0.15
+
+
+def test_measurements_are_kept_and_go_on(catalog, mood, change, tmp_path, monkeypatch):
+    tasks, work = [mood, change], tmp_path / "work"
+    first = Bench(catalog, work).run(tasks, [VIDEO, CONTEXT])
+    assert len(list(work.glob("*.npz"))) == 4
+    next(work.glob("*.npz")).write_bytes(b"torn")
+    calls = []
+    monkeypatch.setattr(
+        study_module, "evaluate", lambda *a, **k: calls.append(1) or evaluate(*a, **k)
+    )
+    again = Bench(catalog, work).run(tasks, [VIDEO, CONTEXT])
+    assert len(calls) == 1  # the torn one
+    for old, new in zip(first.measurements, again.measurements, strict=True):
+        np.testing.assert_allclose(
+            old.runs[0].predictions.score_NC, new.runs[0].predictions.score_NC
+        )
+        assert old.runs[0].value == new.runs[0].value
+
+
+def test_other_labels_and_other_settings_are_measured_anew(catalog, mood, folder, tmp_path):
+    work = tmp_path / "work"
+    Bench(catalog, work).run([mood], [VIDEO])
+    rows = mood_rows()
+    rows[0]["mood"] = "grim" if rows[0]["mood"] != "grim" else "calm"
+    write_csv(folder / "changed.csv", rows)
+    Bench(catalog, work).run([mood.replace(labels=folder / "changed.csv")], [VIDEO])
+    Bench(catalog, work, seed=1).run([mood], [VIDEO])
+    Bench(catalog, work).run([mood.replace(balance=True)], [VIDEO])
+    assert len(list(work.glob("*.npz"))) == 4
+
+
+def test_what_cannot_be_measured_is_said_and_the_rest_goes_on(catalog, mood, folder):
+    missing = mood.replace(name="missing", labels=folder / "nowhere.csv")
+    study = Bench(catalog).run([missing, mood], [VIDEO, Contender("tactile", "touch")])
+    assert [m.contender.name for m in study.measurements] == ["video"]
+    assert "nowhere.csv" in study.skipped[0]
+    assert "there are no features 'touch'" in study.skipped[1]
+    with pytest.raises(MediaFMError, match=r"nowhere\.csv"):
+        Bench(catalog).run([missing], [VIDEO])
+    with pytest.raises(MediaFMError, match=r"no task can be measured: missing: .*nowhere\.csv"):
+        Bench(catalog).run([missing, missing.replace(name="again")], [VIDEO])
+    with pytest.raises(MediaFMError, match="nothing could be measured: mood, tactile"):
+        Bench(catalog).run([mood], [Contender("tactile", "touch")])
+
+
+def test_versions_of_one_contender_are_its_seeds(catalog, mood):
+    [measurement] = (
+        Bench(catalog).run([mood], [Contender("context", "context", ("one", "two"))]).measurements
+    )
+    assert len(measurement.runs) == 2
+    assert measurement.runs[0].value != measurement.runs[1].value
+
+
+def test_labels_from_a_field_that_global_sees_are_refused(tmp_path):
+    catalog = make_catalog(tmp_path, titles=4, shots=12)
+    make_version(catalog, tmp_path / "model", metadata={"tags": 6})
+    write_csv(tmp_path / "labels.csv", mood_rows(4, 12))
+    task = load_task(write_task(tmp_path, derived_from=["tags"], split={"by": "title", "folds": 2}))
+    labels, bench = load_labels(task, catalog), Bench(catalog)
+    with pytest.raises(MediaFMError, match=r"tags, which \[GLOBAL\] of the model sees"):
+        bench.measure(labels, CONTEXT)
+    with pytest.raises(MediaFMError, match="knows the answer"):
+        bench.measure(labels, Contender("alone", "context", ("one",), alone=True))
+    # Without [GLOBAL], and without the model, nothing leaks.
+    bench.measure(labels, Contender("blind", "context", ("one",), use_metadata=False))
+    bench.measure(labels, VIDEO)
+    # Another field of the metadata is no leak.
+    bench.measure(load_labels(task.replace(derived_from=("genres",)), catalog), CONTEXT)
+
+
+def test_the_model_of_a_version_is_found_or_asked_for(catalog, mood, folder, tmp_path):
+    labels = load_labels(mood, catalog)
+    alone = Contender("alone", "context", ("one",), alone=True)
+    [run] = Bench(catalog).measure(labels, alone)
+    (folder / "model").rename(folder / "moved")
+    try:
+        with pytest.raises(MediaFMError):
+            Bench(catalog).measure(labels, alone)
+        [again] = Bench(catalog, model=folder / "moved").measure(labels, alone)
+        with pytest.raises(MediaFMError, match="is not the model that made version 'one'"):
+            Bench(catalog, model=folder / "other").measure(labels, alone)
+    finally:
+        (folder / "moved").rename(folder / "model")
+    np.testing.assert_array_equal(run.predictions.score_NC, again.predictions.score_NC)
+
+
+def fitted(catalog, task, contender=VIDEO, version=None):
+    bench, labels = Bench(catalog), load_labels(task, catalog)
+    spec = bench.spec(contender)
+    head = fit_all(labels, bench.vectors(labels, spec, version)).head
+    return Probe(task.name, head, spec, bench.made_by(spec, version), measured={"value": 0.5})
+
+
+def test_a_probe_comes_back_from_its_files_as_it_was(catalog, mood, tmp_path):
+    probe = fitted(catalog, mood, CONTEXT, "one")
+    probe.save(tmp_path / "mood")
+    held = Probe.load(tmp_path / "mood")
+    assert held.fingerprint == probe.fingerprint
+    assert (held.name, held.spec, held.made_by) == (probe.name, probe.spec, probe.made_by)
+    x_ND = np.random.default_rng(0).normal(size=(5, 16)).astype(np.float32)
+    np.testing.assert_array_equal(held.head.probabilities(x_ND), probe.head.probabilities(x_ND))
+    assert sum(f.stat().st_size for f in (tmp_path / "mood").iterdir()) < 10_000
+    [listed], wrong = list_probes(tmp_path)
+    assert (listed.name, wrong) == ("mood", [])
+
+
+@pytest.mark.parametrize("damage", ["cut", "other weights", "no json", "format"])
+def test_a_damaged_probe_is_one_line(catalog, mood, tmp_path, damage):
+    fitted(catalog, mood).save(tmp_path / "mood")
+    weights, about = tmp_path / "mood" / "probe.safetensors", tmp_path / "mood" / "probe.json"
+    if damage == "cut":
+        weights.write_bytes(weights.read_bytes()[:-20])
+    elif damage == "other weights":
+        weights.write_bytes(weights.read_bytes()[:-4] + b"\1\2\3\4")
+    elif damage == "no json":
+        about.write_text("{")
+    else:
+        about.write_text(json.dumps({**json.loads(about.read_text()), "format": 99}))
+    with pytest.raises(MediaFMError, match="fit it anew"):
+        Probe.load(tmp_path / "mood")
+    assert len(list_probes(tmp_path)[1]) == 1
+
+
+def test_a_probe_is_bound_to_what_made_its_features(catalog, mood):
+    probe, bench = fitted(catalog, mood, CONTEXT, "one"), Bench(catalog)
+    probe.check(bench.made_by(probe.spec, "one"))
+    with pytest.raises(FingerprintError, match="was fitted on model"):
+        probe.check(bench.made_by(probe.spec, "two"))
+    raw = fitted(catalog, mood)  # video only: any model will do
+    raw.check(bench.made_by(raw.spec, "two"))
+
+
+def test_tags_of_every_shot_are_those_of_the_probe(catalog, mood, tmp_path):
+    probe = fitted(catalog, mood)
+    found = dict(apply(probe, catalog))
+    assert list(found) == [f"t{i}" for i in range(8)]
+    truth = {(r["title_id"], r["start"] * US): r["mood"] for r in mood_rows()}
+    given = [tag for tags in found.values() for tag in tags if tag.given]
+    assert len(given) == 8 * 24  # exactly one class each
+    right = [truth[t.clip.title_id, t.clip.span.start] == t.name for t in given]
+    assert np.mean(right) > 0.85
+    for suffix in (".parquet", ".csv", ".jsonl"):
+        out = tmp_path / f"tags{suffix}"
+        done = write_tags(out, probe, apply(probe, catalog))
+        assert (done.titles, done.clips, done.given) == (8, 192, 192)
+    table = pq.read_table(tmp_path / "tags.parquet").to_pylist()
+    lines = [json.loads(x) for x in (tmp_path / "tags.jsonl").read_text().splitlines()]
+    assert table == lines
+    assert len((tmp_path / "tags.csv").read_text().splitlines()) == 193
+    every = write_tags(tmp_path / "all.csv", probe, apply(probe, catalog), every=True)
+    assert every.given == 192
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 3 * 192 + 1
+
+
+def test_clips_are_tagged_too(catalog, mood):
+    probe = fitted(catalog, mood)
+    clip = Clip("t3", Span(0, 3 * SECONDS * US))
+    [(title_id, tags)] = apply(probe, catalog, [clip])
+    assert title_id == "t3"
+    assert {tag.clip for tag in tags} == {clip}
+    assert sorted(tag.name for tag in tags) == ["calm", "glad", "grim"]
+
+
+def test_a_title_that_cannot_be_tagged_stops_nobody(catalog, mood):
+    probe = fitted(catalog, mood)
+    bad = Clip("t1", Span(10**12, 10**12 + 5))
+    failed = []
+    found = dict(apply(probe, catalog, [bad, Clip("t2", Span(0, US))], failed=failed))
+    assert list(found) == ["t2"]
+    assert "no shot" in failed[0]
+    with pytest.raises(MediaFMError, match="no shot"):
+        list(apply(probe, catalog, [bad]))
+
+
+def test_a_suffix_that_is_none_of_ours(catalog, mood, tmp_path):
+    with pytest.raises(MediaFMError, match=r"name a \.parquet, \.csv, \.jsonl file"):
+        write_tags(tmp_path / "tags.xlsx", fitted(catalog, mood), iter(()))
+
+
+def test_the_gate_tells_better_worse_and_the_same(catalog, mood, change):
+    bench = Bench(catalog)
+    strong, weak = Contender("strong", "concatenated"), Contender("weak", "audio")
+    [judged], skipped = gate(bench, [mood], strong, weak)
+    assert (judged.outcome, skipped) == ("better", [])
+    assert judged.difference.low > 0
+    assert judged.ours.value - judged.theirs.value == pytest.approx(judged.difference.value)
+    [judged], _ = gate(bench, [mood], weak, strong)
+    assert judged.outcome == "worse"
+    [judged], _ = gate(bench, [mood], strong, Contender("twin", "audio+video"))
+    assert (judged.outcome, judged.difference.value) == ("same", 0.0)
+
+
+def test_with_one_group_measured_nothing_is_known(catalog, folder):
+    rows = [row | {"half": row["title_id"] in ("t0", "t1")} for row in mood_rows()]
+    write_csv(folder / "half.csv", rows)
+    split = {"by": "series", "column": "half", "test": ["True"]}
+    task = load_task(write_task(folder, "one-group", labels="half.csv", split=split))
+    [judged], _ = gate(Bench(catalog), [task], VIDEO, Contender("audio", "audio"))
+    assert judged.outcome == "unknown"
+
+
+@pytest.mark.parametrize("versions", [("one",), ("one", "two"), ("one", "two", "one")])
+def test_what_is_compared_are_means_over_seeds(catalog, mood, versions):
+    ours = Contender("context", "context", versions)
+    theirs = Contender("untrained", "untrained", ("one", "two"))
+    study = Bench(catalog).run([mood], [ours, theirs])
+    a, b = study.of("mood").values()
+    assert (len(a.runs), len(b.runs)) == (len(versions), 2)
+    mean = np.mean([run.value for run in a.runs]) - np.mean([run.value for run in b.runs])
+    assert compare(a, b).value == pytest.approx(mean)
