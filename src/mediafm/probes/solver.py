@@ -235,7 +235,7 @@ class _Columns:
         self.damp_Q1 = torch.full_like(self.u_QC[:, :1], penalty)
         self.damp_Q1[-1] = 0
         self.variance_Q1 = torch.cat([rows.variance_R, rows.variance_R.new_ones(1)])[:, None]
-        self.failed_C = torch.zeros_like(self.done_C)
+        self.failed_C, self.fresh_C = torch.zeros((2, *self.done_C.shape)).to(self.done_C)
         self.lowest_C = torch.full_like(self.base_C, math.inf)
         self.since_C = torch.zeros_like(self.base_C)
         self.past: deque[_Step] = deque(maxlen=MEMORY)
@@ -278,7 +278,7 @@ class _Columns:
         """Lets the other columns go."""
         for name in ("u_QC", "g_QC", "y_NC", "s_NC", "slope_NC"):
             setattr(self, name, getattr(self, name)[:, stay_C])
-        for name in ("base_C", "mean_C", "lowest_C", "since_C", "done_C", "failed_C"):
+        for name in ("base_C", "mean_C", "lowest_C", "since_C", "done_C", "failed_C", "fresh_C"):
             setattr(self, name, getattr(self, name)[stay_C])
         if self.weight_NC.shape[1] > 1:
             self.weight_NC = self.weight_NC[:, stay_C]
@@ -331,7 +331,12 @@ class _Columns:
         else:  # back to the farthest point that is known to be lower
             t_C = torch.where(open_C, low_C, t_C)
             self._look(d_NC, t_C)
-        self.failed_C |= (t_C == 0) & ~self.done_C
+        # A direction that leads nowhere: what was remembered misleads. Without it, give up.
+        stuck_C = (t_C == 0) & ~self.done_C
+        self.failed_C |= stuck_C & self.fresh_C
+        self.fresh_C = stuck_C
+        for _, _, rho_C in self.past:
+            rho_C.masked_fill_(stuck_C, 0)
         self._step(t_C * p_QC, d_NC.mul_(t_C))
 
     def _look(self, d_NC: Tensor, t_C: Tensor) -> tuple[Tensor, Tensor]:
