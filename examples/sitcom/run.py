@@ -124,11 +124,6 @@ def pretrain(out: Path, seeds: Sequence[int], threads: int) -> None:
             print(f"pretrain {model.name}", flush=True)
             with (out / f"{model.name}.log").open("wb") as log:
                 running.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))
-            if len(running) == 1:  # the others find the training cache made
-                while (
-                    not list((out / "cache").glob("*/manifest.json")) and running[0].poll() is None
-                ):
-                    time.sleep(0.2)
         if any(process.wait() for process in running):
             sys.exit(f"a pretraining failed: see {out}/*.log")
     finally:
