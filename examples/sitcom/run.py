@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from mediafm import Catalog
 from mediafm.embed import embed
 from mediafm.ingest.importer import import_features
-from mediafm.model import Layers, MediaFM
+from mediafm.model import Layers
 from mediafm.probes.bootstrap import mean_interval
 from mediafm.probes.gate import compare
 from mediafm.probes.metrics import METRICS
@@ -220,7 +220,7 @@ def main() -> None:
     for optimizer in OPTIMIZERS:
         for seed in options.seeds:
             model = out / f"{optimizer}-{seed}"
-            embed(catalog, MediaFM.from_pretrained(model), model.name, layers=LAYERS)
+            embed(catalog, model, model.name, layers=LAYERS)
     catalog.refresh()
     part = "season5" if options.season5 else "validation"
     bench = Bench(catalog, out / "work", progress=progress)

@@ -324,3 +324,35 @@ def test_what_is_compared_are_means_over_seeds(catalog, mood, versions):
     assert (len(a.runs), len(b.runs)) == (len(versions), 2)
     mean = np.mean([run.value for run in a.runs]) - np.mean([run.value for run in b.runs])
     assert compare(a, b).value == pytest.approx(mean)
+
+
+def test_tasks_over_the_same_clips_share_features_and_design(catalog, mood, monkeypatch):
+    from mediafm.probes import designs, features
+
+    made = {"features": 0, "designs": 0}
+    of, rows = features.ClipFeatures.of, designs.Designs.of
+
+    def counted_of(self, clips, progress=None):
+        made["features"] += 1
+        return of(self, clips, progress)
+
+    def counted_rows(self, x_ND, make):
+        def count():
+            made["designs"] += 1
+            return make()
+
+        return rows(self, x_ND, count)
+
+    monkeypatch.setattr(features.ClipFeatures, "of", counted_of)
+    monkeypatch.setattr(designs.Designs, "of", counted_rows)
+    split = mood.split.__class__("series", 3, "season", ("2",))
+    first = mood.replace(split=split)
+    again = first.replace(name="again", column="change", kind="binary", metric="AP")
+    both = Contender("context", "context", ("one", "two"))
+    together = Bench(catalog).run([first, again], [both])
+    assert made == {"features": 2, "designs": 2}  # one per version
+    alone = Bench(catalog).run([again], [both])
+    np.testing.assert_array_equal(
+        together.of("again")["context"].runs[1].predictions.score_NC,
+        alone.of("again")["context"].runs[1].predictions.score_NC,
+    )

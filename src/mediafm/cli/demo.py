@@ -52,14 +52,14 @@ def demo(
     say(f"3/{last}  embed {sum(title.shots for title in catalog.titles())} shots in context")
     # The name carries the model's fingerprint: a model trained anew never meets another's version.
     name = f"{model.name}-{trained.model.fingerprint[:8]}"
-    version = embed(catalog, trained.model, name, progress=progress).version.name
+    version = embed(catalog, model, name, progress=progress).version.name
     say(f"4/{last}  look")
     catalog.refresh()
     print_titles(catalog)
     pictures = _examples(catalog, version, out)
     pictures += _picture(catalog, version, out)
     if media is None:
-        pictures += _probes(catalog, version, model, films / "labels", out, progress)
+        pictures += _probes(catalog, version, films / "labels", out, progress)
     say(f"\n{trained.verdict.text}\n")
     say("Pictures:")
     for path in pictures:
@@ -89,7 +89,7 @@ def _sample(folder: Path, progress: Progress) -> Path:
 
 
 def _probes(
-    catalog: Catalog, version: str, model: Path, labels: Path, out: Path, progress: Progress
+    catalog: Catalog, version: str, labels: Path, out: Path, progress: Progress
 ) -> list[Path]:
     """Measures every task on the sample's labels, and draws the report."""
     from dataclasses import replace
@@ -105,7 +105,7 @@ def _probes(
         # Seven series are too few to hold whole ones out: other episodes of theirs are seen.
         split = replace(task.split, by="title", folds=5)
         tasks.append(task.replace(labels=labels / task.labels.name, split=split))
-    bench = Bench(catalog, out / "measured", model=model, progress=progress)
+    bench = Bench(catalog, out / "measured", progress=progress)
     contenders = [
         Contender("concatenated", "concatenated", role="joined"),
         Contender("untrained", "untrained", (version,), role="untrained"),

@@ -99,6 +99,8 @@ def embed(
     """
     progress = progress or Silent()
     source = "" if isinstance(model, MediaFM) else str(model)
+    if source and Path(source).is_dir():
+        source = str(Path(source).resolve())  # found again from wherever the catalog is read
     if not isinstance(model, MediaFM):
         model = MediaFM.from_pretrained(model)
     missing = check_encoders(model, catalog.encoders(), catalog.metadata_encoder())

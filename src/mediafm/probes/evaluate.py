@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mediafm.probes.designs import Designs
 from mediafm.probes.heads import Array, Examples, Fit, fit
 from mediafm.probes.labels import LabelSet
 from mediafm.probes.metrics import METRICS, Predictions
@@ -54,7 +55,14 @@ def sides(labels: LabelSet, seed: int = 0) -> list[npt.NDArray[np.bool_]]:
     return [fold_N == k for k in range(fold_N.max() + 1)]
 
 
-def evaluate(labels: LabelSet, x_ND: Array, *, seed: int = 0, budget: int = 0) -> Evaluation:
+def evaluate(
+    labels: LabelSet,
+    x_ND: Array,
+    *,
+    seed: int = 0,
+    budget: int = 0,
+    designs: Designs | None = None,
+) -> Evaluation:
     """Measures features by a task.
 
     Args:
@@ -62,6 +70,7 @@ def evaluate(labels: LabelSet, x_ND: Array, *, seed: int = 0, budget: int = 0) -
         x_ND: Their features, in the same order.
         seed: Deals groups into folds, and draws the labels of a budget.
         budget: Clips to fit on at most, drawn at random; 0 for all.
+        designs: Keeps the last design, for another task over the same clips.
 
     Returns:
         Predictions for all clips that are measured.
@@ -82,6 +91,7 @@ def evaluate(labels: LabelSet, x_ND: Array, *, seed: int = 0, budget: int = 0) -
             task.metric,
             balance=task.balance,
             seed=seed,
+            designs=designs,
         )
         score_NC[tested_N] = found.head.scores(x_ND[tested_N])
         penalties.append(found.head.penalty)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from mediafm.errors import MediaFMError
 from mediafm.probes.calibration import best_threshold, platt, sigmoid
+from mediafm.probes.designs import Designs, moments, slices, standardised
 from mediafm.probes.metrics import METRICS, Predictions
 from mediafm.probes.solver import Pairs, Rows, Solution, solve
 from mediafm.probes.splits import deal
@@ -50,8 +51,6 @@ _FEW = 5
 """Positives and negatives below which neither calibration nor threshold is fitted."""
 _MOST_PAIRS = 1 << 17
 """Pairs of one title; from more, those of about 500 clips, so many are drawn."""
-_ROWS = 1 << 13
-"""Rows that are converted at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +92,8 @@ class Head:
                 f"the head takes features of shape (clips, {len(self.mean_D)}), not {x_ND.shape}"
             )
         score_NC = np.empty((len(x_ND), len(self.classes)))
-        for some in _slices(len(x_ND)):
-            z_ND = _standardised(x_ND[some], self.mean_D, self.std_D).astype(np.float32)
+        for some in slices(len(x_ND)):
+            z_ND = standardised(x_ND[some], self.mean_D, self.std_D).astype(np.float32)
             score_NC[some] = z_ND @ self.weight_DC + self.bias_C
         return score_NC
 
@@ -172,6 +171,7 @@ def fit(
     balance: bool = False,
     penalties: Sequence[float] = PENALTIES,
     seed: int = 0,
+    designs: Designs | None = None,
 ) -> Fit:
     """Fits a head.
 
@@ -186,6 +186,7 @@ def fit(
             are calibrated to the real rates nevertheless.
         penalties: To choose among.
         seed: Deals the groups into folds.
+        designs: Keeps the last design, for another task over the same clips.
 
     Returns:
         The head, fitted on all examples with the penalty that did best on the folds.
@@ -196,8 +197,8 @@ def fit(
     if not examples.y_NC.size:
         clips, columns = examples.y_NC.shape
         raise MediaFMError(f"a head needs clips and classes, there are {clips} and {columns}")
-    mean_D, std_D = _moments(examples.x_ND)
-    problem = _Problem.of(kind, examples, mean_D, std_D, balance)
+    mean_D, std_D = moments(examples.x_ND)
+    problem = _Problem.of(kind, examples, mean_D, std_D, balance, designs or Designs())
     # A single group, such as the only series, is divided into its titles.
     units = examples.groups if len(set(examples.groups)) > 1 else examples.titles
     inside = _Inside({}, min(penalties, key=lambda p: abs(math.log(p / DEFAULT_PENALTY))), None)
@@ -219,36 +220,6 @@ def fit(
         penalty=inside.penalty,
     )
     return Fit(head, inside.curve, inside.best)
-
-
-def _slices(rows: int) -> Iterator[slice]:
-    return (slice(at, at + _ROWS) for at in range(0, rows, _ROWS))
-
-
-def _moments(x_ND: Array) -> tuple[Floats, Floats]:
-    """Means and standard deviations; 0 where a component is constant but for rounding."""
-    mean_D, square_D, largest_D = np.zeros((3, x_ND.shape[1]))
-    with np.errstate(invalid="ignore"):
-        for some in _slices(len(x_ND)):
-            mean_D += x_ND[some].sum(axis=0, dtype=np.float64) / len(x_ND)
-    if not np.isfinite(mean_D).all():
-        wrong = len(x_ND) - int(np.isfinite(x_ND).all(axis=1).sum())
-        raise MediaFMError(
-            f"the features of {wrong} of {len(x_ND)} clips are not finite",
-            do="encode or import these titles again",
-        )
-    for some in _slices(len(x_ND)):
-        x = x_ND[some].astype(np.float64)
-        square_D += np.square(x - mean_D).sum(axis=0) / len(x_ND)
-        largest_D = np.maximum(largest_D, np.abs(x).max(axis=0))
-    std_D = np.sqrt(square_D)
-    std_D[std_D <= 1e-6 * largest_D] = 0
-    return mean_D.astype(np.float32), std_D.astype(np.float32)
-
-
-def _standardised(x_ND: Array, mean_D: Floats, std_D: Floats) -> Array:
-    z_ND: Array = (x_ND - mean_D.astype(np.float64)) / np.where(std_D > 0, std_D, np.inf)
-    return z_ND
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,23 +251,34 @@ class _Problem:
 
     @classmethod
     def of(
-        cls, kind: Kind, examples: Examples, mean_D: Floats, std_D: Floats, balance: bool
+        cls,
+        kind: Kind,
+        examples: Examples,
+        mean_D: Floats,
+        std_D: Floats,
+        balance: bool,
+        designs: Designs,
     ) -> _Problem:
-        double = examples.x_ND.size <= _DOUBLE
-        z_ND = np.empty(examples.x_ND.shape, np.float64 if double else np.float32)
-        for some in _slices(len(z_ND)):
-            z_ND[some] = _standardised(examples.x_ND[some], mean_D, std_D)
-        z = torch.from_numpy(z_ND)
+        def design() -> Tensor:
+            double = examples.x_ND.size <= _DOUBLE
+            z_ND = np.empty(examples.x_ND.shape, np.float64 if double else np.float32)
+            for some in slices(len(z_ND)):
+                z_ND[some] = standardised(examples.x_ND[some], mean_D, std_D)
+            return torch.from_numpy(z_ND)
+
         if kind == "ranking":
+            z = design()
             first_P, second_P, weight_P = pairs(examples.y_NC[:, 0], examples.titles)
             title_N = torch.from_numpy(_codes(examples.titles))
-            rows = Pairs(z, title_N, torch.from_numpy(first_P), torch.from_numpy(second_P))
+            pairs_of = Pairs(z, title_N, torch.from_numpy(first_P), torch.from_numpy(second_P))
             weight = torch.from_numpy(weight_P).to(z.dtype)[:, None]
             clip = np.stack([first_P, second_P])
-            return cls(rows, torch.ones_like(weight), weight, clip, False)
-        known = torch.from_numpy(~np.isnan(examples.y_NC)).to(z.dtype)
-        y = torch.from_numpy(np.nan_to_num(examples.y_NC)).to(z.dtype)
-        return cls(Rows(z), y, known, np.arange(len(z))[None], balance)
+            return cls(pairs_of, torch.ones_like(weight), weight, clip, False)
+        rows = designs.of(examples.x_ND, lambda: Rows(design()))
+        dtype = rows.z_NR.dtype
+        known = torch.from_numpy(~np.isnan(examples.y_NC)).to(dtype)
+        y = torch.from_numpy(np.nan_to_num(examples.y_NC)).to(dtype)
+        return cls(rows, y, known, np.arange(len(y))[None], balance)
 
     def weights(self, fitted_N: Mask | None) -> Tensor:
         """Weights of the rows, those of some clips only, and balanced among these."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from mediafm.embed import Embedder
 from mediafm.errors import MediaFMError, describe_os_error
 from mediafm.files import whole_file
 from mediafm.fingerprint import file_fingerprint, fingerprint
+from mediafm.probes.designs import Designs
 from mediafm.probes.evaluate import Evaluation, evaluate
 from mediafm.probes.features import WORDS, ClipFeatures, FeatureSpec, Vectors
 from mediafm.probes.labels import LabelSet, load_labels
@@ -120,6 +121,7 @@ class Bench:
         self.progress, self.seed, self.device = progress or Silent(), seed, device
         self._embedders: dict[tuple[str, bool], Embedder] = {}
         self._vectors: tuple[Any, Vectors] | None = None
+        self._designs = Designs()
         self._state = fingerprint(
             {
                 "ingests": {t.title_id: t.ingest_id for t in catalog.titles()},
@@ -148,55 +150,62 @@ class Bench:
             raise MediaFMError("no task can be measured: " + "; ".join(study.skipped[:3]))
         total = len(study.labels) * sum(len(self._versions(c)) for c in contenders)
         with self.progress.task("measure", total, "probes") as bar:
-            # Contenders outside: the features of clips that several tasks share are made once.
             for contender in contenders:
-                for name, labels in study.labels.items():
-                    bar.note(f"{contender.name} by {name}")
-                    try:
-                        runs = self.measure(labels, contender, bar.advance)
-                    except MediaFMError as error:
-                        study.skipped.append(f"{name}, {contender.name}: {error}")
-                        bar.advance(len(self._versions(contender)))
-                        continue
-                    study.measurements.append(Measurement(name, contender, runs))
+                runs: dict[str, list[Evaluation]] = {name: [] for name in study.labels}
+                failed: dict[str, str] = {}
+                # Tasks inside: those over the same clips share their features and the design.
+                for number, _ in enumerate(self._versions(contender)):
+                    for name, labels in study.labels.items():
+                        bar.note(f"{contender.name} by {name}")
+                        try:
+                            if name not in failed:
+                                runs[name].append(self._measure(labels, contender, number))
+                        except MediaFMError as error:
+                            failed[name] = f"{name}, {contender.name}: {error}"
+                        bar.advance(1)
+                study.skipped += failed.values()
+                study.measurements += [
+                    Measurement(name, contender, own)
+                    for name, own in runs.items()
+                    if name not in failed
+                ]
+        study.measurements.sort(key=lambda m: list(study.labels).index(m.task))
         if not study.measurements:
             raise MediaFMError("nothing could be measured: " + "; ".join(study.skipped[:3]))
         return study
 
     def measure(
-        self,
-        labels: LabelSet,
-        contender: Contender,
-        advance: Callable[[int], None] = lambda _: None,
-        *,
-        budget: int = 0,
+        self, labels: LabelSet, contender: Contender, *, budget: int = 0
     ) -> list[Evaluation]:
         """Measures one contender by one task, once per version.
 
         Args:
             labels: Of the task.
             contender: What to measure.
-            advance: Called with 1 after each.
             budget: Clips to fit on at most; 0 for all.
 
         Raises:
             MediaFMError: The features do not exist, or know the answer.
         """
-        found = []
-        for number, version in enumerate(self._versions(contender)):
-            spec = self.spec(contender)
-            self.check_leak(labels.task, spec, version)
-            key = self._key(labels, spec, version, number, budget)
-            path = self.folder / f"{key}.npz" if self.folder else None
-            run = _read(path) if path and path.exists() else None
-            if run is None:
-                x_ND = self.vectors(labels, spec, version, number)
-                run = evaluate(labels, x_ND, seed=self.seed, budget=budget)
-                if path:
-                    _write(path, run)
-            found.append(run)
-            advance(1)
-        return found
+        return [
+            self._measure(labels, contender, number, budget)
+            for number, _ in enumerate(self._versions(contender))
+        ]
+
+    def _measure(
+        self, labels: LabelSet, contender: Contender, number: int, budget: int = 0
+    ) -> Evaluation:
+        spec, version = self.spec(contender), self._versions(contender)[number]
+        self.check_leak(labels.task, spec, version)
+        key = self._key(labels, spec, version, number, budget)
+        path = self.folder / f"{key}.npz" if self.folder else None
+        run = _read(path) if path and path.exists() else None
+        if run is None:
+            x_ND = self.vectors(labels, spec, version, number)
+            run = evaluate(labels, x_ND, seed=self.seed, budget=budget, designs=self._designs)
+            if path:
+                _write(path, run)
+        return run
 
     def vectors(
         self, labels: LabelSet, spec: FeatureSpec, version: str | None, number: int = 0

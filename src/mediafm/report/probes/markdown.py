@@ -10,7 +10,6 @@ from mediafm.report.probes import words
 from mediafm.report.probes.material import Material
 
 _MARKS = re.compile(r"([\\`*_\[\]|~$])")
-_SHOWN = 40
 
 
 def to_markdown(material: Material) -> str:
@@ -134,12 +133,9 @@ def _task(material: Material, task: TaskSummary) -> list[str]:
                 for mistake in mistakes
             ],
         )
-    wrong = [*task.labels.notes, *(str(problem) for problem in task.labels.problems)]
-    if wrong:
-        lines += ["### Labels: what to know", "", *(item(w) for w in wrong[:_SHOWN])]
-        more = len(wrong) - _SHOWN
-        lines += [f"- and {more:,} more, in the JSON"] if more > 0 else []
-        lines += [""]
+    if wrong := [*task.labels.notes, *task.labels.summary()]:
+        lines += ["### Labels: what to know", "", *map(item, wrong)]
+        lines += ["", "All of them are in the JSON.", ""]
     return lines
 
 

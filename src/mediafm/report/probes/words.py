@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 from mediafm.probes.study import Contender
@@ -39,11 +38,11 @@ ROLES = {
 }
 """The groups of bars."""
 _READOUTS = {
-    "window": "and the mean of {0} shots on each side",
-    "around": "and {0} on each side",
-    "step": "and how the {0} after differ from the {0} before",
+    "window": "the mean of {0} shots on each side",
+    "sides": "the means of {0} shots before and {0} from it on",
+    "around": "{0} on each side",
+    "step": "how the {0} from it on differ from the {0} before",
 }
-_PART = re.compile(r"([^:+]+)(?::(window|around|step)(\d+))?")
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -134,8 +133,8 @@ def verdict(task: TaskSummary) -> str:
 def describe(contender: Contender) -> str:
     """What a contender is, in words."""
     words = []
-    for match in _PART.finditer(contender.features.replace(" ", "")):
-        source, readout, reach = match[1], match[2], match[3]
+    for part in contender.features.replace(" ", "").split("+"):
+        source, *readouts = part.split(":")
         word = {
             "context": "contextual embedding of the shot",
             "untrained": "the same network with random weights",
@@ -144,7 +143,10 @@ def describe(contender: Contender) -> str:
             "window": "fused embedding and the mean of 4 shots on each side",
             "neighbours": "fused embedding and 1 on each side",
         }.get(source, f"{source} features")
-        words.append(word + (f" {_READOUTS[readout].format(reach)}" if readout else ""))
+        for readout in readouts:
+            kind = readout.rstrip("0123456789")
+            word += f", {_READOUTS[kind].format(readout.removeprefix(kind))}"
+        words.append(word)
     text = ", and ".join(words)
     if contender.alone:
         text += "; the model sees the clip only, not its title"

@@ -1,0 +1,72 @@
+"""Features as heads are fitted on them: standardised, and in their eigenbasis.
+
+Shapes: N clips, D components.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from mediafm.errors import MediaFMError
+from mediafm.probes.solver import Rows
+
+Array = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.float32]
+_ROWS = 1 << 13
+"""Rows that are converted at a time."""
+
+
+def slices(rows: int) -> Iterator[slice]:
+    """Parts of that many rows which are converted at once."""
+    return (slice(at, at + _ROWS) for at in range(0, rows, _ROWS))
+
+
+def moments(x_ND: Array) -> tuple[Floats, Floats]:
+    """Means and standard deviations; 0 where a component is constant but for rounding."""
+    mean_D, square_D, largest_D = np.zeros((3, x_ND.shape[1]))
+    with np.errstate(invalid="ignore"):
+        for some in slices(len(x_ND)):
+            mean_D += x_ND[some].sum(axis=0, dtype=np.float64) / len(x_ND)
+    if not np.isfinite(mean_D).all():
+        wrong = len(x_ND) - int(np.isfinite(x_ND).all(axis=1).sum())
+        raise MediaFMError(
+            f"the features of {wrong} of {len(x_ND)} clips are not finite",
+            do="encode or import these titles again",
+        )
+    for some in slices(len(x_ND)):
+        x = x_ND[some].astype(np.float64)
+        square_D += np.square(x - mean_D).sum(axis=0) / len(x_ND)
+        largest_D = np.maximum(largest_D, np.abs(x).max(axis=0))
+    std_D = np.sqrt(square_D)
+    std_D[std_D <= 1e-6 * largest_D] = 0
+    return mean_D.astype(np.float32), std_D.astype(np.float32)
+
+
+def standardised(x_ND: Array, mean_D: Floats, std_D: Floats) -> Array:
+    """Features with mean 0 and deviation 1; 0 where a component is constant."""
+    z_ND: Array = (x_ND - mean_D.astype(np.float64)) / np.where(std_D > 0, std_D, np.inf)
+    return z_ND
+
+
+class Designs:
+    """The last design that was made: its eigenbasis is most of the work where features are wide.
+
+    Tasks over the same clips, such as why a segment begins and whether one does, share it.
+    """
+
+    def __init__(self) -> None:
+        self._key = b""
+        self._rows: Rows | None = None
+
+    def of(self, x_ND: Array, make: Callable[[], Rows]) -> Rows:
+        """The design of features: the one that is held, or another that is made."""
+        about = f"{x_ND.shape} {x_ND.dtype}".encode()
+        key = hashlib.blake2b(np.ascontiguousarray(x_ND).data, key=about[:64]).digest()
+        if self._rows is None or key != self._key:
+            self._rows = None  # two of them may not fit into memory
+            self._key, self._rows = key, make()
+        return self._rows
