@@ -32,6 +32,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from mediafm.probes.summary import Comparison, TaskSummary
@@ -69,7 +70,7 @@ def payload(material: Material) -> dict[str, Any]:
             {
                 "name": v.name,
                 "fingerprint": v.fingerprint,
-                "model": v.model,
+                "model": Path(v.model).name,
                 "dim": v.dim,
                 "settings": v.settings,
                 "created_at": v.created_at,

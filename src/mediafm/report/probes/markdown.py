@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from mediafm.probes.summary import Comparison, TaskSummary
 from mediafm.report.probes import words
@@ -161,7 +162,7 @@ def _method(material: Material) -> list[str]:
         lines += [f"    {' '.join(material.command.split())}", ""]
     lines += table(
         ["version", "fingerprint", "#width", "model"],
-        [(v.name, v.fingerprint, v.dim, v.model) for v in material.versions],
+        [(v.name, v.fingerprint, v.dim, Path(v.model).name) for v in material.versions],
     )
     lines += table(
         ["modality", "encoder", "fingerprint", "#width"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from mediafm.probes.summary import Row, TaskSummary
 from mediafm.report.probes import words
@@ -42,7 +43,7 @@ def method(material: Material) -> str:
                 v.name,
                 v.fingerprint,
                 v.dim,
-                v.model,
+                Path(v.model).name,
                 _day(v.created_at),
                 ", ".join(f"{key} {value}" for key, value in v.settings.items()),
             )
