@@ -121,16 +121,13 @@ def _tasks(names: list[str], labels: Path | None) -> list[Task]:
         raise MediaFMError(
             "is no folder", where=labels, do="name the folder that holds the label files"
         )
-    tasks = [load_task(name) for name in names or built_in()]
-    if labels is not None:
+    tasks = []
+    for name in names or built_in():
+        task = load_task(name)
         # A task file of the user's knows where its labels are.
-        own = {str(path.parent) for path in built_in().values()}
-        tasks = [
-            task.replace(labels=labels / task.labels.name)
-            if str(task.labels.parent) in own or not task.labels.exists()
-            else task
-            for task in tasks
-        ]
+        if labels is not None and (name in built_in() or not task.labels.exists()):
+            task = task.replace(labels=labels / task.labels.name)
+        tasks.append(task)
     if not names:
         tasks = [task for task in tasks if task.labels.exists()]
         if not tasks:
