@@ -95,6 +95,9 @@ def test_fit_list_apply(capsys, place):
         run(capsys, "apply", "mood", "--title", "t3", "--out", "t3.csv", "--json").out
     )
     assert (some["titles"], some["clips"], some["failed"]) == (1, 24, [])
+    refused = run(capsys, "apply", "mood", "--title", "t33", "--out", "t33.csv", status=1).err
+    assert "did you mean 't3'" in refused
+    assert not (place / "t33.csv").exists()
 
 
 def test_a_ranking_probe_scores_every_shot(capsys, place):
@@ -133,6 +136,7 @@ def test_the_gate_decides_the_exit_status(capsys):
         (("eval", "mood.toml", "rate.toml", "-l", "labels.csv"), "names one file"),
         (("fit", "mood.toml", "-f", "context", "--version", "three"), "no version 'three'"),
         (("apply", "nothing"), "mediafm probe fit"),
+        (("eval", "mood.toml", "--work", "labels.csv"), "name a folder that you may write to"),
         (("gate", "one", "one", "mood.toml"), "against itself"),
         (("gate", "one", "three", "mood.toml"), "no version 'three'"),
         (("eval", "mood.toml", "--catalog", "nowhere"), "no catalog there"),

@@ -356,3 +356,20 @@ def test_tasks_over_the_same_clips_share_features_and_design(catalog, mood, monk
         together.of("again")["context"].runs[1].predictions.score_NC,
         alone.of("again")["context"].runs[1].predictions.score_NC,
     )
+
+
+def test_a_full_disk_ends_the_study_and_keeps_what_was_measured(catalog, mood, change, make_disk):
+    work = make_disk("1m") / "work"
+    bench = Bench(catalog, work)
+    bench.run([mood], [VIDEO])
+    (work.parent / "ballast").write_bytes(bytes(1 << 20)[: _free(work)])
+    with pytest.raises(study_module.KeepError, match="no space left on the disk"):
+        bench.run([mood, change], [VIDEO, Contender("audio", "audio")])
+    assert len(list(work.iterdir())) == 1  # whole, and no part of another
+
+
+def _free(folder):
+    import os
+
+    held = os.statvfs(folder)
+    return held.f_bavail * held.f_frsize

@@ -261,6 +261,8 @@ def apply(
 
     probe = Probe.load(probes / name)
     bench = open_bench(catalog, model, None, json)
+    for title_id in title or ():
+        bench.catalog.title(title_id)  # a name that is wrong is said before anything is written
     # The version of the fit, if the catalog still has it and none is named.
     held = {v.name for v in bench.catalog.versions()}
     version = version or (probe.version if probe.version in held else None)

@@ -34,6 +34,10 @@ FORMAT = 1
 """Raised when the same settings would give other predictions."""
 
 
+class KeepError(MediaFMError):
+    """Measurements that cannot be kept: whatever follows would be lost as well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
     """A way to describe clips.
@@ -105,6 +109,9 @@ class Bench:
         progress: Where to report.
         seed: Deals groups into folds, draws random networks.
         device: For models.
+
+    Raises:
+        KeepError: The folder cannot be made.
     """
 
     def __init__(
@@ -118,6 +125,8 @@ class Bench:
         device: str = "auto",
     ):
         self.catalog, self.folder, self.model = catalog, folder, model
+        if folder:
+            _make(folder)
         self.progress, self.seed, self.device = progress or Silent(), seed, device
         self._embedders: dict[tuple[str, bool], Embedder] = {}
         self._vectors: tuple[Any, Vectors] | None = None
@@ -136,6 +145,7 @@ class Bench:
         said.
 
         Raises:
+            KeepError: A measurement cannot be kept, such as on a full disk.
             MediaFMError: Nothing could be measured.
         """
         study = Study()
@@ -160,6 +170,8 @@ class Bench:
                         try:
                             if name not in failed:
                                 runs[name].append(self._measure(labels, contender, number))
+                        except KeepError:
+                            raise
                         except MediaFMError as error:
                             failed[name] = f"{name}, {contender.name}: {error}"
                         bar.advance(1)
@@ -340,7 +352,6 @@ def _write(path: Path, run: Evaluation) -> None:
         "groups": p.groups,
     }
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as part, part.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -351,7 +362,22 @@ def _write(path: Path, run: Evaluation) -> None:
                 about=np.frombuffer(json.dumps(about).encode(), np.uint8),
             )
     except OSError as error:
-        raise MediaFMError(f"cannot be written ({describe_os_error(error)})", where=path) from None
+        raise KeepError(
+            f"cannot be written ({describe_os_error(error)})",
+            where=path,
+            do="make room, or name another folder; what is there is kept",
+        ) from None
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeepError(
+            f"measurements cannot be kept there ({describe_os_error(error)})",
+            where=folder,
+            do="name a folder that you may write to: --work",
+        ) from None
 
 
 def _read(path: Path) -> Evaluation | None:
