@@ -24,7 +24,7 @@ from mediafm.files import whole_file
 from mediafm.fingerprint import file_fingerprint, fingerprint
 from mediafm.probes.designs import Designs
 from mediafm.probes.evaluate import Evaluation, evaluate
-from mediafm.probes.features import WORDS, ClipFeatures, FeatureSpec, Vectors
+from mediafm.probes.features import SHORT, WORDS, ClipFeatures, FeatureSpec, Vectors
 from mediafm.probes.labels import LabelSet, load_labels
 from mediafm.probes.metrics import Predictions
 from mediafm.probes.task import Task
@@ -292,8 +292,8 @@ class Bench:
         )
 
     def _versions(self, contender: Contender) -> Sequence[str | None]:
-        parts = contender.features.replace("window", "fused").replace("neighbours", "fused")
-        words = {part.split(":")[0].strip() for part in parts.split("+")}
+        names = [word.strip() for word in contender.features.split("+")]
+        words = {SHORT.get(name, name).split(":", 1)[0] for name in names}
         if not words & {"context", "untrained", "fused"}:
             return [None]
         # Fused features are the same for all seeds of a recipe.
