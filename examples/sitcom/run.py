@@ -32,10 +32,8 @@ from mediafm import Catalog
 from mediafm.embed import embed
 from mediafm.ingest.importer import import_features
 from mediafm.model import Layers
-from mediafm.probes.bootstrap import mean_interval
-from mediafm.probes.gate import compare
-from mediafm.probes.metrics import METRICS
-from mediafm.probes.study import Bench, Contender, Study
+from mediafm.probes.bench import Bench
+from mediafm.probes.study import Contender
 from mediafm.probes.task import Task, load_task
 from mediafm.progress import Bars, Lines
 from mediafm.report.probes import report
@@ -156,20 +154,18 @@ def contenders(seeds: Sequence[int]) -> list[Contender]:
     return rows
 
 
-def record(study: Study, seeds: Sequence[int]) -> None:
-    """Appends what was measured on season 5."""
-    figures: dict[str, dict[str, object]] = {}
-    for task in study.labels:
-        found = study.of(task)
-        ours = found[READOUT]
-        figures[task] = {
-            name: {
-                "runs": [round(run.value, 4) for run in m.runs],
-                "interval": _rounded(mean_interval(METRICS[m.runs[0].metric], m.predictions)),
-                "best_minus_this": _rounded(compare(ours, m)) if name != READOUT else None,
-            }
-            for name, m in found.items()
-        }
+def record(file: Path, seeds: Sequence[int]) -> None:
+    """Appends what a report on season 5 says of its rows, and of what the last readout adds."""
+    measured = json.loads(file.read_text("utf-8"))
+    figures: dict[str, dict[str, dict[str, object]]] = {}
+    for task in measured["tasks"]:
+        figures[task["name"]] = own = {}
+        for row in task["rows"]:
+            runs = [round(value, 4) for value in row["runs"]]
+            own[row["contender"]] = {"runs": runs, "interval": _interval(row)}
+        for found in task["differences"]:
+            if found["ours"] == READOUT:
+                own[found["theirs"]]["best_minus_this"] = _interval(found)
     git = ["git", "-C", str(ROOT)]
     commit = subprocess.run(
         [*git, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
@@ -183,12 +179,12 @@ def record(study: Study, seeds: Sequence[int]) -> None:
         "best": READOUT,
         "figures": figures,
     }
-    with RECORDS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    with RECORDS.open("a", encoding="utf-8") as records:
+        records.write(json.dumps(line) + "\n")
 
 
-def _rounded(interval: object) -> list[float]:
-    return [round(getattr(interval, name), 4) for name in ("value", "low", "high")]
+def _interval(found: dict[str, float]) -> list[float]:
+    return [round(found[name], 4) for name in ("value", "low", "high")]
 
 
 def tasks(out: Path, part: str) -> list[Task]:
@@ -227,7 +223,7 @@ def main() -> None:
     rows, asked = contenders(options.seeds), tasks(out, part)
     files = report(bench, asked, rows, out / part, curve_draws=0 if options.quick else 1)
     if options.season5:
-        record(bench.run(asked, rows), options.seeds)
+        record(out / f"{part}.json", options.seeds)
     for file in files:
         print(file)
     print(f"{(time.perf_counter() - started) / 60:.1f} min")

@@ -148,7 +148,7 @@ def test_a_class_without_positives_in_most_folds_does_not_spoil_the_others():
                 penalties=[found.head.penalty], balance=True)  # fmt: skip
     np.testing.assert_allclose(
         found.head.probabilities(train.x_ND)[:, 0], alone.head.probabilities(train.x_ND)[:, 0],
-        atol=1e-5)  # fmt: skip
+        atol=1e-3)  # fmt: skip
     assert found.head.threshold_C[2] == 0.5
     assert (found.head.probabilities(train.x_ND)[:, 2] < 0.01).all()
 
@@ -198,7 +198,7 @@ def test_constant_components_and_scales_do_not_matter(dtype):
 def test_single_precision_chooses_and_scores_as_double_does(monkeypatch):
     train = clips(500, columns=2)
     double = fit("multi-label", train, names(train), "macro AP")
-    monkeypatch.setattr(heads, "_DOUBLE", 0)
+    monkeypatch.setattr(designs, "_DOUBLE", 0)
     monkeypatch.setattr(designs, "_ROWS", 64)
     single = fit("multi-label", train, names(train), "macro AP")
     assert single.head.penalty == double.head.penalty

@@ -8,14 +8,16 @@ import pytest
 from probe_kit import SECONDS, make_catalog, make_version, mood_rows, write_csv, write_task
 
 from mediafm.errors import FingerprintError, MediaFMError
-from mediafm.probes import study as study_module
+from mediafm.probes import bench as bench_module
 from mediafm.probes.apply import apply, write_tags
 from mediafm.probes.artifact import Probe, list_probes
+from mediafm.probes.bench import Bench
 from mediafm.probes.evaluate import evaluate, fit_all, sides
 from mediafm.probes.features import ClipFeatures, FeatureSpec
 from mediafm.probes.gate import compare, gate
+from mediafm.probes.kept import KeepError
 from mediafm.probes.labels import load_labels
-from mediafm.probes.study import Bench, Contender
+from mediafm.probes.study import Contender
 from mediafm.probes.task import load_task
 from mediafm.timeline import US, Clip, Span
 
@@ -122,7 +124,7 @@ def test_measurements_are_kept_and_go_on(catalog, mood, change, tmp_path, monkey
     next(work.glob("*.npz")).write_bytes(b"torn")
     calls = []
     monkeypatch.setattr(
-        study_module, "evaluate", lambda *a, **k: calls.append(1) or evaluate(*a, **k)
+        bench_module, "evaluate", lambda *a, **k: calls.append(1) or evaluate(*a, **k)
     )
     again = Bench(catalog, work).run(tasks, [VIDEO, CONTEXT])
     assert len(calls) == 1  # the torn one
@@ -330,21 +332,19 @@ def test_tasks_over_the_same_clips_share_features_and_design(catalog, mood, monk
     from mediafm.probes import designs, features
 
     made = {"features": 0, "designs": 0}
-    of, rows = features.ClipFeatures.of, designs.Designs.of
+    of = features.ClipFeatures.of
 
     def counted_of(self, clips, progress=None):
         made["features"] += 1
         return of(self, clips, progress)
 
-    def counted_rows(self, x_ND, make):
-        def count():
+    class Counted(designs.Rows):
+        def __init__(self, x_ND):
             made["designs"] += 1
-            return make()
-
-        return rows(self, x_ND, count)
+            super().__init__(x_ND)
 
     monkeypatch.setattr(features.ClipFeatures, "of", counted_of)
-    monkeypatch.setattr(designs.Designs, "of", counted_rows)
+    monkeypatch.setattr(designs, "Rows", Counted)
     split = mood.split.__class__("series", 3, "season", ("2",))
     first = mood.replace(split=split)
     again = first.replace(name="again", column="change", kind="binary", metric="AP")
@@ -363,7 +363,7 @@ def test_a_full_disk_ends_the_study_and_keeps_what_was_measured(catalog, mood, c
     bench = Bench(catalog, work)
     bench.run([mood], [VIDEO])
     (work.parent / "ballast").write_bytes(bytes(1 << 20)[: _free(work)])
-    with pytest.raises(study_module.KeepError, match="no space left on the disk"):
+    with pytest.raises(KeepError, match="no space left on the disk"):
         bench.run([mood, change], [VIDEO, Contender("audio", "audio")])
     assert len(list(work.iterdir())) == 1  # whole, and no part of another
 

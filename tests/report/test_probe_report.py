@@ -24,8 +24,9 @@ from probe_kit import (
 from mediafm.catalog import Catalog
 from mediafm.cli.main import main
 from mediafm.errors import MediaFMError
-from mediafm.probes import study as study_module
-from mediafm.probes.study import Bench, Contender
+from mediafm.probes import bench as bench_module
+from mediafm.probes.bench import Bench
+from mediafm.probes.study import Contender
 from mediafm.probes.summary import staircase, summarise
 from mediafm.probes.task import load_task
 from mediafm.report.probes import report, words
@@ -259,7 +260,7 @@ def test_headlines_are_honest(data):
 
 
 def test_a_second_run_measures_nothing(folder, catalog, tasks, made, monkeypatch):
-    monkeypatch.setattr(study_module, "evaluate", None)
+    monkeypatch.setattr(bench_module, "evaluate", None)
     before = {file: file.stat().st_mtime_ns for file in (folder / "work").iterdir()}
     bench = Bench(catalog, folder / "work", device="cpu")
     [file] = report(bench, tasks, contenders(catalog), folder / "again.md", draws=50, curve_draws=2)
@@ -277,8 +278,8 @@ def test_an_interrupted_run_goes_on(folder, catalog, tasks, tmp_path, monkeypatc
             raise KeyboardInterrupt
         return evaluate(*args, **kwargs)
 
-    evaluate = study_module.evaluate
-    monkeypatch.setattr(study_module, "evaluate", count)
+    evaluate = bench_module.evaluate
+    monkeypatch.setattr(bench_module, "evaluate", count)
     bench = Bench(catalog, tmp_path / "work", device="cpu")
     with pytest.raises(KeyboardInterrupt):
         report(bench, tasks[:1], own, tmp_path / "out", draws=10, curve_draws=0)

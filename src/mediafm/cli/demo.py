@@ -94,7 +94,8 @@ def _probes(
     """Measures every task on the sample's labels, and draws the report."""
     from dataclasses import replace
 
-    from mediafm.probes.study import Bench, Contender
+    from mediafm.probes.bench import Bench
+    from mediafm.probes.study import Contender
     from mediafm.probes.task import built_in, load_task
     from mediafm.report.probes import report
     from mediafm.report.probes.make import read_ceilings

@@ -12,9 +12,9 @@ from mediafm.cli.output import reporter, say
 from mediafm.errors import MediaFMError
 
 if TYPE_CHECKING:
+    from mediafm.probes.bench import Bench
     from mediafm.probes.bootstrap import Interval
     from mediafm.probes.labels import LabelSet
-    from mediafm.probes.study import Bench
     from mediafm.probes.task import Task
 
 PROBES = Path("mediafm-probes")
@@ -45,7 +45,7 @@ WorkOption = Annotated[
 def open_bench(catalog: str, model: Path | None, work: Path | None, json: bool) -> Bench:
     """What measures on a catalog."""
     from mediafm.catalog import Catalog
-    from mediafm.probes.study import Bench
+    from mediafm.probes.bench import Bench
 
     return Bench(Catalog.open(catalog), work, model=model, progress=reporter(json))
 

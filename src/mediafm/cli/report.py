@@ -73,7 +73,7 @@ def report(
     Example: [bold]mediafm report --labels films/labels --version seed-0 --version seed-1[/bold]
     """
     from mediafm.catalog import Catalog
-    from mediafm.probes.study import Bench
+    from mediafm.probes.bench import Bench
     from mediafm.probes.summary import staircase
     from mediafm.report.probes import report as write
     from mediafm.report.probes import targets

@@ -6,16 +6,21 @@ Shapes: N clips, D components.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from mediafm.errors import MediaFMError
 from mediafm.probes.solver import Rows
 
 Array = npt.NDArray[np.floating]
 Floats = npt.NDArray[np.float32]
+_DOUBLE = 1 << 22
+"""Elements up to which numbers are solved in float64: small problems cost nothing."""
 _ROWS = 1 << 13
 """Rows that are converted at a time."""
 
@@ -52,6 +57,22 @@ def standardised(x_ND: Array, mean_D: Floats, std_D: Floats) -> Array:
     return z_ND
 
 
+def standardised_all(x_ND: Array, mean_D: Floats, std_D: Floats) -> Tensor:
+    """The same for many rows, in the type that the solver works in."""
+    z_ND = np.empty(x_ND.shape, np.float64 if x_ND.size <= _DOUBLE else np.float32)
+    for some in slices(len(z_ND)):
+        z_ND[some] = standardised(x_ND[some], mean_D, std_D)
+    return torch.from_numpy(z_ND)
+
+
+class Design(NamedTuple):
+    """Standardised features in their eigenbasis, and how they were standardised."""
+
+    mean_D: Floats
+    std_D: Floats
+    rows: Rows
+
+
 class Designs:
     """The last design that was made: its eigenbasis is most of the work where features are wide.
 
@@ -60,13 +81,19 @@ class Designs:
 
     def __init__(self) -> None:
         self._key = b""
-        self._rows: Rows | None = None
+        self._held: Design | None = None
 
-    def of(self, x_ND: Array, make: Callable[[], Rows]) -> Rows:
-        """The design of features: the one that is held, or another that is made."""
+    def of(self, x_ND: Array) -> Design:
+        """The design of features: the one that is held, or another that is made.
+
+        Raises:
+            MediaFMError: Features are not finite.
+        """
         about = f"{x_ND.shape} {x_ND.dtype}".encode()
         key = hashlib.blake2b(np.ascontiguousarray(x_ND).data, key=about[:64]).digest()
-        if self._rows is None or key != self._key:
-            self._rows = None  # two of them may not fit into memory
-            self._key, self._rows = key, make()
-        return self._rows
+        if self._held is None or key != self._key:
+            self._held = None  # two of them may not fit into memory
+            mean_D, std_D = moments(x_ND)
+            rows = Rows(standardised_all(x_ND, mean_D, std_D))
+            self._key, self._held = key, Design(mean_D, std_D, rows)
+        return self._held

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mediafm.errors import MediaFMError
+from mediafm.probes.bench import Bench
 from mediafm.probes.bootstrap import Difference, Interval, mean_difference, mean_interval
 from mediafm.probes.metrics import METRICS
-from mediafm.probes.study import Bench, Contender, Measurement
+from mediafm.probes.study import Contender, Measurement
 from mediafm.probes.task import Task
 
 Outcome = Literal["better", "same", "worse", "unknown"]

@@ -83,7 +83,8 @@ class Rows:
 
     def adjoint(self, g_NC: Tensor) -> Tensor:
         """Gradients of the weights ``(R, C)`` for gradients of the scores."""
-        g_RC: Tensor = self.z_NR.T @ g_NC
+        # Not z.T @ g, which takes twice as long for few columns (torch 2.13 on a CPU).
+        g_RC: Tensor = (g_NC.T @ self.z_NR).T.contiguous()
         return g_RC
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mediafm.errors import MediaFMError
-from mediafm.probes.study import Bench, Contender
+from mediafm.probes.bench import Bench
+from mediafm.probes.study import Contender
 from mediafm.probes.summary import Row, TaskSummary
 
 BUDGETS = (10, 30, 100, 300, 1000, 3000, 10000, 30000)

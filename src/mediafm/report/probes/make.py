@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mediafm.errors import MediaFMError, describe_os_error
-from mediafm.probes.study import Bench, Contender
+from mediafm.probes.bench import Bench
+from mediafm.probes.study import Contender
 from mediafm.probes.task import Task
 from mediafm.report import output
 from mediafm.report.probes.data import to_json

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from mediafm.catalog import EncoderRecord, VersionRecord
+from mediafm.probes.bench import Bench
 from mediafm.probes.iab import display_names
-from mediafm.probes.study import Bench, Contender
+from mediafm.probes.study import Contender
 from mediafm.probes.summary import TaskSummary, summarise
 from mediafm.probes.task import Task
 from mediafm.report.probes.curve import Point, curves
