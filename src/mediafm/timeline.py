@@ -105,7 +105,7 @@ class Cue:
         return self.source.startswith(MACHINE_MADE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Clip:
     """Any span of a title.
 

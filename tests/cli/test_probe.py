@@ -100,6 +100,30 @@ def test_fit_list_apply(capsys, place):
     assert not (place / "t33.csv").exists()
 
 
+def test_apply_tags_the_clips_of_a_file(capsys, place):
+    run(capsys, "fit", "mood.toml")
+    good = "title_id,start,end,note\nt3,0,4,first\nt1,0:01,0:03.5,\nt3,0,4,again\n"
+    (place / "clips.csv").write_text(good)
+    shown = run(capsys, "apply", "mood", "--clips", "clips.csv", "--out", "tags.csv").out
+    assert "2 tags on 2 clips of 2 titles in tags.csv" in shown
+    rows = (place / "tags.csv").read_text().splitlines()
+    assert rows[1].startswith("t1,1000000,3500000,mood,")
+    assert rows[2].startswith("t3,0,4000000,mood,")
+    one = run(capsys, "apply", "mood", "--clips", "clips.csv", "--title", "t3", "-o", "t3.csv").out
+    assert "1 tags on 1 clips of 1 titles" in one
+    # What is wrong is left out, said with its row, and the rest is tagged.
+    (place / "clips.csv").write_text(good + "t33,0,4,\nt1,5,2,\n")
+    shown = run(capsys, "apply", "mood", "--clips", "clips.csv", "-o", "some.csv", status=1).out
+    assert "2 tags on 2 clips" in shown
+    assert "row 5: no title 't33'" in shown
+    assert "row 6:" in shown
+    (place / "clips.csv").write_text("title_id,start,end\nt33,0,4\n")
+    refused = run(capsys, "apply", "mood", "--clips", "clips.csv", "-o", "no.csv", status=1).err
+    assert "holds no clip of the catalog" in refused
+    assert "row 2" in refused
+    assert not (place / "no.csv").exists()
+
+
 def test_a_ranking_probe_scores_every_shot(capsys, place):
     run(capsys, "fit", "rate.toml", "-f", "video")
     run(capsys, "apply", "rate", "--out", "rate.parquet")

@@ -243,6 +243,10 @@ def apply(
     title: Annotated[
         list[str] | None, typer.Option(help="Only this title; may be repeated.")
     ] = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(help="CSV or Parquet file of clips (title_id, start, end) to tag, not shots."),
+    ] = None,
     version: VersionOption = None,
     model: ModelOption = None,
     every: Annotated[
@@ -251,18 +255,21 @@ def apply(
     probes: ProbesOption = PROBES,
     json: JsonOption = False,
 ) -> None:
-    """Tag every shot of a catalog, or of some titles, with a fitted probe.
+    """Tag every shot of a catalog, or clips of a file, with a fitted probe.
 
     Example: [bold]mediafm probe apply clip-tone --out tones.parquet[/bold]
     """
     from mediafm.probes.apply import apply as run
     from mediafm.probes.apply import write_tags
     from mediafm.probes.artifact import Probe
+    from mediafm.probes.clip_finder import read_clips
+    from mediafm.probes.label_file import summary
 
     probe = Probe.load(probes / name)
     bench = open_bench(catalog, model, None, json)
     for title_id in title or ():
         bench.catalog.title(title_id)  # a name that is wrong is said before anything is written
+    wanted, wrong = read_clips(clips, bench.catalog) if clips else (None, [])
     # The version of the fit, if the catalog still has it and none is named.
     held = {v.name for v in bench.catalog.versions()}
     version = version or (probe.version if probe.version in held else None)
@@ -273,6 +280,7 @@ def apply(
     found = run(
         probe,
         bench.catalog,
+        wanted,
         version=version,
         embedder=embedder,
         titles=title,
@@ -281,12 +289,14 @@ def apply(
     )
     done = write_tags(target, probe, found, every=every)
     if json:
-        print_json({"tags": str(target), **asdict(done), "failed": failed})
+        rows = [str(problem) for problem in wrong]
+        print_json({"tags": str(target), **asdict(done), "failed": failed, "wrong": rows})
     else:
-        say(f"{done.given} tags on {done.clips} shots of {done.titles} titles in {target}")
-        for line in failed:
+        what = "shots" if wanted is None else "clips"
+        say(f"{done.given} tags on {done.clips} {what} of {done.titles} titles in {target}")
+        for line in [*failed, *summary(wrong)]:
             say(f"  {line}")
-    if failed:
+    if failed or wrong:
         raise typer.Exit(1)
 
 

@@ -5,11 +5,12 @@ Shapes: N shots of a title, P positives.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from mediafm.catalog.records import TitleRecord
 from mediafm.errors import MediaFMError
 from mediafm.probes.cells import OtherUnitError, WrongCellError, did_you_mean, microseconds, plain
+from mediafm.probes.label_file import LabelFile, Problem, read_file
 from mediafm.timeline import US, Clip, Shot, Span, format_time
 
 Times = npt.NDArray[np.int64]
@@ -24,6 +26,14 @@ SLACK = US // 2
 """By how much a span may stick out of its title: people round times."""
 SHORTEST = 1000
 """Microseconds: a shorter clip is a slip of units."""
+_TIMES = {US: ("start", "end"), 1: ("start_us", "end_us")}
+TIMES = tuple(name for names in _TIMES.values() for name in names)
+"""Columns that can hold the times of clips."""
+_LIKE_TIMES = re.compile(
+    r"(?:clip|shot|time|tc)?[ _-]?(?:start|begin|end|stop|from|to|in|out)[ _-]?"
+    r"(?:time|timecode|tc|point|s|sec|seconds|ms|us)?"
+)
+"""Names of columns of times that are not ours; overlooked, rows would mean whole titles."""
 _UNITS = {"milliseconds": 1000, "microseconds": US}
 _LOOKS = 200_000
 """Comparisons with titles that hints may cost in all, about three seconds."""
@@ -37,6 +47,34 @@ class Titles(Protocol):
 
     def shots(self, title_id: str) -> list[Shot]:
         """The shots of a title."""
+
+
+class TimeColumns(NamedTuple):
+    """Where clips start and end, row by row."""
+
+    unit: int
+    """Microseconds in the unit of plain numbers."""
+    starts: list[Any]
+    ends: list[Any]
+
+
+def time_columns(file: LabelFile) -> TimeColumns | None:
+    """The columns of times of a file; ``None`` where it has none, and rows mean whole titles.
+
+    Raises:
+        MediaFMError: One of them is missing, or both are spelt in another way.
+    """
+    for unit in (1, US):
+        if any(name in file.columns for name in _TIMES[unit]):
+            starts, ends = (file.column(name, "a time of the clip") for name in _TIMES[unit])
+            return TimeColumns(unit, starts, ends)
+    if alike := [f"'{name}'" for name in file.header if _LIKE_TIMES.fullmatch(name.casefold())]:
+        raise MediaFMError(
+            f"has no columns start and end, but {' and '.join(alike)}",
+            where=file.path,
+            do="name them start and end (seconds), or start_us and end_us (microseconds)",
+        )
+    return None
 
 
 class ClipFinder:
@@ -107,6 +145,21 @@ class ClipFinder:
             raise WrongCellError("title without shots", f"title '{title_id}' has no shots")
         return span, gaps
 
+    def row(self, title_id: str, times: TimeColumns | None, i: int) -> Clip:
+        """The clip of a row of a file.
+
+        Args:
+            title_id: The title.
+            times: From :func:`time_columns`; ``None`` for the whole title.
+            i: Which row, from 0.
+
+        Raises:
+            WrongCellError: There is no such clip.
+        """
+        if times is None:
+            return Clip(title_id, self.whole(title_id)[0])
+        return self.clip(title_id, times.starts[i], times.ends[i], times.unit)
+
     def clip(self, title_id: str, start: Any, end: Any, unit: int) -> Clip:
         """The clip of a row; what sticks out of the title by less than :data:`SLACK` is cut off.
 
@@ -172,6 +225,37 @@ def _inside(title_id: str, first: int, last: int, whole: Span, unit: int) -> Spa
         if far and low <= first and last <= high:
             raise OtherUnitError(f"{what}; are these {name}? Times are in seconds", name)
     raise WrongCellError("outside the title", what)
+
+
+def read_clips(path: Path, catalog: Titles) -> tuple[list[Clip], list[Problem]]:
+    """Reads the clips of a CSV or Parquet file: ``title_id``, and ``start`` and ``end``.
+
+    Args:
+        path: The file; without columns of times its rows mean whole titles. Other columns are of
+            no matter: a label file will do.
+        catalog: Where the titles are.
+
+    Returns:
+        The clips, sorted by title and time, each once; and rows that are wrong.
+
+    Raises:
+        MediaFMError: The file cannot be read, lacks a column, holds no clip of the catalog, or
+            its times are in another unit.
+    """
+    file = read_file(path, {"title_id", *TIMES})
+    finder, times, found = ClipFinder(catalog, path, file.comma), time_columns(file), set()
+    problems = list(file.problems)
+    ids = file.column("title_id", "the title of the clip")
+    for i, row in enumerate(file.rows):
+        try:
+            found.add(finder.row(finder.title(ids[i]).title_id, times, i))
+        except WrongCellError as error:
+            problems.append(Problem(row, f"{error}; left out", error.kind))
+    finder.check_unit()
+    if not found:
+        first = f"row {problems[0].row}: {problems[0].what}" if problems else "list some"
+        raise MediaFMError("holds no clip of the catalog", where=path, do=first)
+    return sorted(found), sorted(problems, key=lambda problem: problem.row)
 
 
 def draw_negatives(

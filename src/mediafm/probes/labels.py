@@ -8,10 +8,8 @@ Shapes: N clips, C classes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,20 +17,14 @@ import numpy.typing as npt
 from mediafm.catalog.records import TitleRecord
 from mediafm.errors import MediaFMError, one_line
 from mediafm.probes.cells import WrongCellError, absent, plain
-from mediafm.probes.clip_finder import ClipFinder, Titles, draw_negatives
+from mediafm.probes.clip_finder import TIMES, ClipFinder, Titles, draw_negatives, time_columns
 from mediafm.probes.label_file import LabelFile, Problem, read_file, summary
 from mediafm.probes.label_values import LOG, ClassReader, Value, rate, value_reader
 from mediafm.probes.splits import check_groups, check_sides, some, split_notes, usable
 from mediafm.probes.task import Task
-from mediafm.timeline import US, Clip
+from mediafm.timeline import Clip
 
 Matrix = npt.NDArray[np.float64]
-_TIMES = {US: ("start", "end"), 1: ("start_us", "end_us")}
-_LIKE_TIMES = re.compile(
-    r"(?:clip|shot|time|tc)?[ _-]?(?:start|begin|end|stop|from|to|in|out)[ _-]?"
-    r"(?:time|timecode|tc|point|s|sec|seconds|ms|us)?"
-)
-"""Names of columns of times that are not ours; overlooked, they would label whole titles."""
 _OF_CATALOG = ("group", "title_id", "season", "episode", "year", "kind")
 
 
@@ -123,7 +115,7 @@ def load_labels(task: Task, catalog: Titles) -> LabelSet:
             sides of the split.
     """
     classes = ClassReader(task)
-    wanted = {"title_id", *_TIMES[1], *_TIMES[US], task.column, task.split.by, task.split.column}
+    wanted = {"title_id", *TIMES, task.column, task.split.by, task.split.column}
     file = read_file(task.labels, wanted | set(LOG if task.kind == "ranking" else ()))
     reading = _Reading(task, file, ClipFinder(catalog, task.labels, file.comma), classes)
     reading.problems += file.problems
@@ -173,50 +165,27 @@ def _row(problem: Problem) -> int:
     return problem.row
 
 
-def _place(item: tuple[Clip, _Entry]) -> tuple[str, int, int]:
-    clip = item[0]
-    return clip.title_id, clip.span.start, clip.span.end
+def _clip(item: tuple[Clip, _Entry]) -> Clip:
+    return item[0]
 
 
 def _read_rows(reading: _Reading) -> None:
     file, finder, split = reading.file, reading.finder, reading.task.split
     ids = file.column("title_id", "the title of the clip")
-    unit, starts, ends = _times(reading)
+    times = time_columns(file)
+    if times is None:
+        reading.notes.append("there are no columns start and end: labels hold for whole titles")
     values = value_reader(reading.task, file, reading.classes, reading.problems)
     group = _field(reading, split.by, "split.by")
     side = _field(reading, split.column, "split.column") if split.column else None
     for i, row in enumerate(file.rows):
         try:
             title = finder.title(ids[i])
-            if starts is None or ends is None:
-                clip = Clip(title.title_id, finder.whole(title.title_id)[0])
-            else:
-                clip = finder.clip(title.title_id, starts[i], ends[i], unit)
+            clip = finder.row(title.title_id, times, i)
             about = group(i, title), "" if side is None else side(i, title)
             _add(reading, clip, _Entry(row, *about, values(i, title)))
         except WrongCellError as error:
             reading.left_out(row, error)
-
-
-def _times(reading: _Reading) -> tuple[int, list[Any] | None, list[Any] | None]:
-    """The unit of the columns of times, and the columns; none where labels hold for whole titles.
-
-    Raises:
-        MediaFMError: One of them is missing, or both are spelt in another way.
-    """
-    file = reading.file
-    for unit in (1, US):
-        if any(name in file.columns for name in _TIMES[unit]):
-            starts, ends = (file.column(name, "a time of the clip") for name in _TIMES[unit])
-            return unit, starts, ends
-    if alike := [f"'{name}'" for name in file.header if _LIKE_TIMES.fullmatch(name.casefold())]:
-        raise MediaFMError(
-            f"has no columns start and end, but {' and '.join(alike)}",
-            where=file.path,
-            do="name them start and end (seconds), or start_us and end_us (microseconds)",
-        )
-    reading.notes.append("there are no columns start and end: labels hold for whole titles")
-    return US, None, None
 
 
 def _field(reading: _Reading, name: str, purpose: str) -> Callable[[int, TitleRecord], str]:
@@ -292,7 +261,7 @@ def _text(entry: _Entry, apart: bool) -> str:
 def _agreed(reading: _Reading) -> dict[Clip, _Entry]:
     """The clips of which all rows say the same, sorted, with the rate where it is a log's."""
     kept = {}
-    for clip, entry in sorted(reading.entries.items(), key=_place):
+    for clip, entry in sorted(reading.entries.items(), key=_clip):
         if entry.wrong and entry.said:
             rows = [row for row, _ in entry.said]
             said = some([text for _, text in entry.said])
@@ -346,7 +315,7 @@ def _with_negatives(reading: _Reading, kept: dict[Clip, _Entry]) -> dict[Clip, _
             if len(spans) < task.negatives:
                 what = f"its title has room for {len(spans)} of {task.negatives} negatives"
                 reading.problems.append(Problem(entry.row, what, "too few negatives"))
-    return dict(sorted(found.items(), key=_place))
+    return dict(sorted(found.items(), key=_clip))
 
 
 def _matrix(
