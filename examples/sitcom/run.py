@@ -30,6 +30,8 @@ import pyarrow.parquet as pq
 
 from mediafm import Catalog
 from mediafm.embed import embed
+from mediafm.files import write_whole
+from mediafm.fingerprint import file_fingerprint
 from mediafm.ingest.importer import import_features
 from mediafm.model import Layers
 from mediafm.probes.bench import Bench
@@ -58,6 +60,17 @@ LAYERS: Layers = "all"
 READOUT = "context:sides2:sides8+concatenated"
 """What the heads read in the end. Recipe, layers and this were chosen on seasons 1 to 4."""
 OPTIMIZERS = ("muon", "adamw")
+
+
+def settle(shots: Path, out: Path) -> None:
+    """Begins a folder, or refuses one that holds models of another recipe or of other shots."""
+    settings = {"recipe": RECIPE, "layers": LAYERS, "shots": file_fingerprint(shots)}
+    held = out / "settings.json"
+    if not held.exists():
+        prepare(shots, out)
+        write_whole(held, json.dumps(settings, indent=1).encode())
+    elif json.loads(held.read_text("utf-8")) != settings:
+        sys.exit(f"{out}: begun with another recipe or other shots; name a new folder (--out)")
 
 
 def prepare(shots: Path, out: Path) -> None:
@@ -207,8 +220,7 @@ def main() -> None:
     options = parser.parse_args()
     out, started = options.out, time.perf_counter()
     progress = Bars() if sys.stderr.isatty() else Lines()
-    if not (out / "season5.csv").exists():
-        prepare(options.shots, out)
+    settle(options.shots, out)
     for name in ("early", "all"):
         import_features(out / f"{name}.parquet", out / name, time_unit="us", source="sitcom")
     pretrain(out, options.seeds, options.threads)

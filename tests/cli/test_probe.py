@@ -25,6 +25,7 @@ def place(tmp_path_factory):
     rows.append({"title_id": "t1", "start": 5000, "end": 5004, "mood": "calm"})
     write_csv(folder / "labels.csv", rows)
     write_task(folder)
+    write_task(folder, "by-title", split={"by": "title", "folds": 3})
     write_task(folder, "rate", kind="ranking", column="rate", metric="top-1")
     return folder
 
@@ -133,15 +134,15 @@ def test_a_ranking_probe_scores_every_shot(capsys, place):
 
 
 def test_the_gate_decides_the_exit_status(capsys):
-    shown = run(capsys, "gate", "one", "two", "mood.toml", "-f", "context", "--work", "work")
+    shown = run(capsys, "gate", "one", "two", "by-title.toml", "-f", "context", "--work", "work")
     assert "passed" in shown.out or "failed" in shown.out
     found = json.loads(
-        run(capsys, "gate", "one", "two", "mood.toml", "--json", "--work", "work").out
+        run(capsys, "gate", "one", "two", "by-title.toml", "--json", "--work", "work").out
     )
     [judged] = found["tasks"]
     assert judged["outcome"] in ("better", "same")
     better = json.loads(
-        run(capsys, "gate", "two", "one", "mood.toml", "--json", "--work", "work",
+        run(capsys, "gate", "two", "one", "by-title.toml", "--json", "--work", "work",
             status=int(judged["outcome"] == "better")).out
     )  # fmt: skip
     assert better["tasks"][0]["difference"]["value"] == pytest.approx(

@@ -108,7 +108,7 @@ def test_identical_predictions_do_not_differ(name):
     scaled = make(truth, 3 * predictions.score_NC[:, 0] + 1, title % 7, title)
     for other in (predictions, scaled):
         found = difference(METRICS[name], predictions, other)
-        assert found == Difference(0, 0, 0, 0.5)
+        assert found == Difference(0, 0, 0, 0.5, found.groups)
 
 
 def test_pairs_are_more_certain_than_their_parts():
@@ -135,7 +135,7 @@ def test_p_above_by_hand():
     weight_BG = resamples(2, 500, seed=0)
     more = (weight_BG[:, 0] > weight_BG[:, 1]).mean() + 0.5 * (weight_BG[:, 0] == 1).mean()
     found = difference(METRICS["top-1"], ours, theirs, draws=500)
-    assert found == Difference(0, -1, 1, pytest.approx(more))
+    assert found == Difference(0, -1, 1, pytest.approx(more), 2)
 
 
 def changed(predictions, **parts):
@@ -173,14 +173,13 @@ def test_seeds_are_averaged_in_the_same_resamples():
     found = mean_interval(AP, ours, draws=200, seed=1)
     assert [found.low, found.high] == pytest.approx(list(np.quantile(ours_B, [0.025, 0.975])))
     assert found.value == pytest.approx(np.mean([interval(AP, p, draws=1).value for p in ours]))
-    pairs = list(zip(ours, theirs, strict=True))
-    apart = mean_difference(AP, pairs, draws=200, seed=1)
+    apart = mean_difference(AP, ours, theirs, draws=200, seed=1)
     ends = np.quantile(ours_B - theirs_B, [0.025, 0.975])
     assert [apart.low, apart.high] == pytest.approx(list(ends))
     assert apart.p_above == pytest.approx((ours_B > theirs_B).mean())
     # Of one seed, they are the plain ones.
     assert mean_interval(AP, ours[:1]) == interval(AP, ours[0])
-    assert mean_difference(AP, pairs[:1]) == difference(AP, *pairs[0])
+    assert mean_difference(AP, ours[:1], theirs[:1]) == difference(AP, ours[0], theirs[0])
 
 
 def test_seeds_may_differ_in_rows_but_not_in_groups():
@@ -192,7 +191,7 @@ def test_seeds_may_differ_in_rows_but_not_in_groups():
     with pytest.raises(ValueError, match="no predictions"):
         mean_interval(AP, [])
     with pytest.raises(ValueError, match="no predictions"):
-        mean_difference(AP, [])
+        mean_difference(AP, [], [])
 
 
 def test_without_two_groups_there_is_no_interval():

@@ -140,7 +140,8 @@ def test_several_readouts_share_the_shot_s_own_vector(catalog):
     assert joined.shape == (1, 8 * (1 + 2 + 1))
     x_ND, here_N = catalog.features("t0", "video")
     expected = [x_ND.astype(np.float32)]
-    expected += [read_out(expected[0], here_N, *how) for how in (("sides", 2), ("step", 8))]
+    for how in (("sides", 2), ("step", 8)):
+        expected += [x_NE for x_NE, _ in read_out(expected[0], here_N, *how)]
     np.testing.assert_allclose(joined[0], np.concatenate(expected, axis=1)[4], atol=1e-6)
 
 
@@ -186,13 +187,17 @@ def test_readouts_are_what_their_names_say(n, reach, mask):
         at = [i for i in range(max(first, 0), min(end, n)) if here_N[i]]
         return x_NE[at].mean(axis=0) if at else np.zeros(2)
 
-    window = read_out(x_NE, here_N, "window", reach)
-    step = read_out(x_NE, here_N, "step", reach)
-    sides = read_out(x_NE, here_N, "sides", reach)
-    around = read_out(x_NE, here_N, "around", reach)
+    [(window, in_window_N)] = read_out(x_NE, here_N, "window", reach)
+    [(step, _)] = read_out(x_NE, here_N, "step", reach)
+    sides, around = (
+        np.concatenate([x for x, _ in read_out(x_NE, here_N, kind, reach)], axis=1)
+        for kind in ("sides", "around")
+    )
     for i in range(n):
         np.testing.assert_allclose(window[i], mean(i - reach, i + reach + 1), atol=1e-5)
-        expected = mean(i, i + reach) - mean(i - reach, i)
+        assert in_window_N[i] == here_N[max(i - reach, 0) : i + reach + 1].any()
+        both = here_N[max(i - reach, 0) : i].any() and here_N[i : i + reach].any()
+        expected = (mean(i, i + reach) - mean(i - reach, i)) * both
         np.testing.assert_allclose(step[i], expected, atol=1e-5)
         np.testing.assert_allclose(sides[i, :2], mean(i - reach, i), atol=1e-5)
         np.testing.assert_allclose(sides[i, 2:], mean(i, i + reach), atol=1e-5)

@@ -1,5 +1,6 @@
 """Measuring, keeping, fitting, tagging, judging: on a small catalog with planted labels."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -14,7 +15,7 @@ from mediafm.probes.artifact import Probe, list_probes
 from mediafm.probes.bench import Bench
 from mediafm.probes.evaluate import evaluate, fit_all, sides
 from mediafm.probes.features import ClipFeatures, FeatureSpec
-from mediafm.probes.gate import compare, gate
+from mediafm.probes.gate import compare, gate, gate_versions
 from mediafm.probes.kept import KeepError
 from mediafm.probes.labels import load_labels
 from mediafm.probes.study import Contender
@@ -117,11 +118,13 @@ def test_a_ranking_orders_the_clips_of_unseen_titles(catalog, rate):
     assert abs(control.value) < 0.15
 
 
-def test_measurements_are_kept_and_go_on(catalog, mood, change, tmp_path, monkeypatch):
+@pytest.mark.parametrize("cut", [False, True])
+def test_measurements_are_kept_and_go_on(catalog, mood, change, tmp_path, monkeypatch, cut):
     tasks, work = [mood, change], tmp_path / "work"
     first = Bench(catalog, work).run(tasks, [VIDEO, CONTEXT])
     assert len(list(work.glob("*.npz"))) == 4
-    next(work.glob("*.npz")).write_bytes(b"torn")
+    torn = next(work.glob("*.npz"))
+    torn.write_bytes(torn.read_bytes()[:-100] if cut else b"torn")
     calls = []
     monkeypatch.setattr(
         bench_module, "evaluate", lambda *a, **k: calls.append(1) or evaluate(*a, **k)
@@ -295,8 +298,13 @@ def test_a_suffix_that_is_none_of_ours(catalog, mood, tmp_path):
         write_tags(tmp_path / "tags.xlsx", fitted(catalog, mood), iter(()))
 
 
-def test_the_gate_tells_better_worse_and_the_same(catalog, mood, change):
-    bench = Bench(catalog)
+def by_title(task):
+    """Eight groups, where series are four."""
+    return task.replace(split=dataclasses.replace(task.split, by="title"))
+
+
+def test_the_gate_tells_better_worse_and_the_same(catalog, mood):
+    bench, mood = Bench(catalog), by_title(mood)
     strong, weak = Contender("strong", "concatenated"), Contender("weak", "audio")
     [judged], skipped = gate(bench, [mood], strong, weak)
     assert (judged.outcome, skipped) == ("better", [])
@@ -306,6 +314,37 @@ def test_the_gate_tells_better_worse_and_the_same(catalog, mood, change):
     assert judged.outcome == "worse"
     [judged], _ = gate(bench, [mood], strong, Contender("twin", "audio+video"))
     assert (judged.outcome, judged.difference.value) == ("same", 0.0)
+
+
+def test_few_groups_decide_nothing(catalog, mood):
+    strong, weak = Contender("strong", "concatenated"), Contender("weak", "audio")
+    [judged], _ = gate(Bench(catalog), [mood], strong, weak)
+    assert judged.difference.groups == 4
+    assert judged.difference.low > 0
+    assert judged.outcome == "unknown"
+
+
+def test_what_is_the_same_for_every_version_is_no_gate(catalog, mood):
+    with pytest.raises(MediaFMError, match="'audio' are the same for every version"):
+        gate_versions(Bench(catalog), [mood], "one", "two", "audio")
+    with pytest.raises(MediaFMError, match="against itself"):
+        gate_versions(Bench(catalog), [mood], "one", "one")
+    [judged], _ = gate_versions(Bench(catalog), [mood], "one", "two")
+    assert judged.task == "mood"
+
+
+def test_two_tasks_of_one_name_are_refused(catalog, mood, change):
+    with pytest.raises(MediaFMError, match="two tasks are called 'mood'"):
+        Bench(catalog).run([mood, change.replace(name="mood")], [VIDEO])
+
+
+def test_stored_embeddings_are_bound_to_the_model_that_made_them(catalog, mood, folder):
+    """Not to a model that was named, and that nobody asked."""
+    bench = Bench(catalog, model=folder / "model")
+    spec = FeatureSpec.parse("context", ["audio", "video"])
+    assert bench.made_by(spec, None) == {"model": catalog.version().fingerprint}
+    other = FeatureSpec.parse("untrained", ["audio", "video"])
+    assert bench.made_by(other, None) == {"model": catalog.version("one").fingerprint}
 
 
 def test_with_one_group_measured_nothing_is_known(catalog, folder):

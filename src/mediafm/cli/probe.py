@@ -180,7 +180,9 @@ def fit(
     probes: ProbesOption = PROBES,
     json: JsonOption = False,
 ) -> None:
-    """Measure a probe with groups held out, then fit it on everything and keep it.
+    """Measure a probe with groups held out, then fit it and keep it.
+
+    It is fitted on all clips; where the task splits by a value, on all but the measured ones.
 
     Example: [bold]mediafm probe fit clip-tone --labels tones.csv[/bold]
     """
@@ -206,8 +208,8 @@ def fit(
         "metric": run.metric,
         **asdict(interval),
         "chance": run.chance,
-        "clips": len(own),
-        "groups": len(set(own.groups)),
+        "clips": len(run.predictions.title_N),
+        "groups": len(run.predictions.groups),
     }
     made_by = bench.made_by(spec, version)
     used = "" if "model" not in made_by or model else bench.catalog.version(version).name
@@ -227,7 +229,7 @@ def fit(
     value, span = cells(interval)
     say(
         f"{task.name}: {run.metric} {value} ({span}) on clips of other groups, chance "
-        f"{run.chance:.3f}; {len(own)} clips, {len(own.classes)} classes"
+        f"{run.chance:.3f}; {measured['clips']} clips, {len(own.classes)} classes"
     )
     say(f"probe in {probes / task.name}")
     say(f"next: mediafm probe apply {task.name} --out {task.name}.parquet")
@@ -364,20 +366,10 @@ def gate(
 
     Example: [bold]mediafm probe gate new old tasks/clip-tone.toml[/bold]
     """
-    from mediafm.probes.gate import gate as run
-    from mediafm.probes.study import Contender
+    from mediafm.probes.gate import gate_versions
 
     bench = open_bench(catalog, None, work, json)
-    if ours == theirs:
-        raise MediaFMError(f"'{ours}' cannot be judged against itself", do="name two versions")
-    for name in (ours, theirs):
-        bench.catalog.version(name)
-    found, skipped = run(
-        bench,
-        load_tasks(names, None),
-        Contender(ours, features, (ours,)),
-        Contender(theirs, features, (theirs,)),
-    )
+    found, skipped = gate_versions(bench, load_tasks(names, None), ours, theirs, features)
     failed = bool(skipped) or any(j.outcome in ("worse", "unknown") for j in found)
     if json:
         rows = [asdict(j) | {"outcome": j.outcome} for j in found]

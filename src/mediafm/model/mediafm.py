@@ -335,8 +335,9 @@ class MediaFM(SafeHub):
             One ``e_NH`` per title.
         """
         plans, x, metadata, seconds = [], [], [], []
-        for title in titles:
-            x_NF, seconds_N = self.fusion(title), seconds_of(title.times_N2)
+        titles = list(titles)
+        for title, x_NF in zip(titles, self.fusion.batch(titles) if titles else [], strict=True):
+            seconds_N = seconds_of(title.times_N2)
             plan = windows(len(x_NF), self.config.max_shots, self.config.overlap)
             m_G = self.fusion.metadata(title.metadata)
             plans.append(plan)

@@ -14,7 +14,7 @@ from typing import Any
 
 from mediafm.catalog import Catalog
 from mediafm.embed import Embedder
-from mediafm.errors import MediaFMError
+from mediafm.errors import FingerprintError, MediaFMError
 from mediafm.fingerprint import file_fingerprint, fingerprint
 from mediafm.probes import kept
 from mediafm.probes.designs import Designs
@@ -28,7 +28,7 @@ from mediafm.progress import Progress, Silent
 from mediafm.progress import Task as Bar
 from mediafm.timeline import Clip
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same settings would give other predictions."""
 
 
@@ -93,6 +93,11 @@ class Bench:
 
     def _with_labels(self, tasks: Sequence[Task]) -> Study:
         study = Study()
+        names = [task.name for task in tasks]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise MediaFMError(
+                f"two tasks are called '{twice}'", do="give one of them another name = ..."
+            )
         for task in tasks:
             try:
                 study.labels[task.name] = load_labels(task, self.catalog)
@@ -187,25 +192,30 @@ class Bench:
         Raises:
             MediaFMError: It is not where it was, or is another one by now.
         """
-        record = None
-        if version is not None or self.model is None:
-            record = self.catalog.version(version)
+        # A model that is named, without a version, need not have made the current one.
+        free = version is None and self.model is not None
+        record = self.catalog.version(version) if self.catalog.versions() or not free else None
         source = str(self.model or (record.model if record else ""))
         every = record is not None and record.settings.get("layer") == "all"
+        if not source:
+            raise MediaFMError("it is not known where the model lies", do="name it: --model")
+        found = self._load(source, every)
+        if record is None or found.fingerprint == record.fingerprint:
+            return found
+        if free:
+            return self._load(source, False)
+        raise FingerprintError(
+            f"is not the model that made version '{record.name}'",
+            where=source,
+            do="name that model with --model, or embed the catalog with this one",
+        )
+
+    def _load(self, source: str, every: bool) -> Embedder:
         if (source, every) not in self._embedders:
-            if not source:
-                raise MediaFMError("it is not known where the model lies", do="name it: --model")
             self._embedders[source, every] = Embedder.load(
                 source, self.device, "all" if every else "last"
             )
-        found = self._embedders[source, every]
-        if record is not None and found.fingerprint != record.fingerprint:
-            raise MediaFMError(
-                f"is not the model that made version '{record.name}'",
-                where=source,
-                do="name that model with --model, or embed the catalog with this one",
-            )
-        return found
+        return self._embedders[source, every]
 
     def made_by(self, spec: FeatureSpec, version: str | None) -> dict[str, str]:
         """What made the features: ``model``, and the encoder of each modality read as it is."""
@@ -216,7 +226,7 @@ class Bench:
             if part.source in encoders
         }
         if any(part.source in WORDS for part in spec.parts):
-            if self.model is not None:
+            if spec.needs_model:
                 found["model"] = self.embedder(version).fingerprint
             else:
                 found["model"] = self.catalog.version(version).fingerprint
@@ -254,7 +264,7 @@ class Bench:
         """
         if not task.derived_from or not spec.sees_global:
             return
-        if self.model is not None or spec.needs_model:
+        if spec.needs_model:
             fields = set(self.embedder(version).metadata)
         else:
             fields = set(self.catalog.version(version).settings.get("global", "").split("+"))
@@ -276,6 +286,7 @@ class Bench:
                 "catalog": self._state,
                 "task": json.loads(json.dumps(task, default=str)),
                 "labels": file_fingerprint(labels.task.labels),
+                "classes": labels.classes,
                 "spec": dataclasses.asdict(spec),
                 "seed": self.seed,
                 "budget": budget,

@@ -14,9 +14,9 @@ Shapes:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,13 @@ from mediafm.probes.metrics import Array, Mask, Metric, Predictions
 
 _CELLS = 1 << 21
 """Cells of the weights that are held at once, 16 MB; metrics make a copy or two of them."""
+
+
+FEWEST = 6
+"""Groups below which nothing is called better or worse. Where two are equally good, all of k groups
+lean to the same side, and with them every resample, with a probability of 2 / 2**k: 3% of 6."""
+
+Outcome = Literal["better", "same", "worse", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,23 @@ class Difference(Interval):
         high: Upper end.
         p_above: Share of the resamples in which ours are better, equal ones counted half; NaN
             where there is no interval.
+        groups: Groups that tell anything.
     """
 
     p_above: float
+    groups: int
+
+    @property
+    def outcome(self) -> Outcome:
+        """``better`` or ``worse`` where the interval leaves out zero.
+
+        ``unknown`` where there are fewer than :data:`FEWEST` groups.
+        """
+        if math.isnan(self.low) or self.groups < FEWEST:
+            return "unknown"
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "same"
 
 
 def resamples(groups: int, draws: int, seed: int | np.random.Generator) -> Array:
@@ -125,8 +146,7 @@ def mean_interval(
     Raises:
         ValueError: Where the groups differ.
     """
-    value_R = _values(metric, predictions, _mean(metric, predictions), draws, seed)
-    return Interval(float(value_R[0]), *_ends(value_R[1:], level))
+    return resampled(metric, predictions, draws=draws, seed=seed).interval(level)
 
 
 def difference(
@@ -157,63 +177,89 @@ def difference(
     Raises:
         ValueError: Where the rows differ.
     """
-    return mean_difference(metric, [(ours, theirs)], draws=draws, seed=seed, level=level)
+    return mean_difference(metric, [ours], [theirs], draws=draws, seed=seed, level=level)
 
 
 def mean_difference(
     metric: Metric,
-    pairs: Sequence[tuple[Predictions, Predictions]],
+    ours: Sequence[Predictions],
+    theirs: Sequence[Predictions],
     *,
     draws: int = 1000,
     seed: int = 0,
     level: float = 0.95,
 ) -> Difference:
-    """Mean of the paired difference over seeds, with its interval over groups.
+    """The difference of two means over seeds, paired over the groups.
 
     Args:
         metric: What to measure.
-        pairs: Ours and theirs of each seed. The two of a pair have the same rows; rows may differ
-            from pair to pair, groups may not.
+        ours: One per seed, over the same groups.
+        theirs: Likewise, over the same rows; they may be of another number.
         draws: Number of resamples.
         seed: Decides the resamples.
         level: Share of the resamples within the interval.
 
     Returns:
-        The mean difference with its interval.
+        The difference of the means with its interval.
 
     Raises:
-        ValueError: Where the rows of a pair or the groups differ.
+        ValueError: Where rows or groups differ.
     """
-    for ours, theirs in pairs:
-        _check_pair(ours, theirs)
-    all_ours, all_theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    ours_R, theirs_R = _mean(metric, all_ours), _mean(metric, all_theirs)
-    value_R = _values(
-        metric, all_ours, lambda weight_RG: ours_R(weight_RG) - theirs_R(weight_RG), draws, seed
-    )
-    value_B = value_R[1:][~np.isnan(value_R[1:])]
-    above = ((value_B > 0) + 0.5 * (value_B == 0)).mean() if len(value_B) else math.nan
-    return Difference(float(value_R[0]), *_ends(value_B, level), float(above))
+    mine = resampled(metric, ours, draws=draws, seed=seed)
+    return mine.minus(resampled(metric, theirs, draws=draws, seed=seed), level)
 
 
-def _mean(metric: Metric, predictions: Sequence[Predictions]) -> Callable[[Array], Array]:
-    """Weights to the metric's mean over seeds; NaN where any seed has none."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Resampled:
+    """The mean of a metric over seeds, with all groups and in every resample.
 
-    def mean(weight_RG: Array) -> Array:
-        value_R: Array = np.mean([metric.values(p, weight_RG) for p in predictions], axis=0)
-        return value_R
+    Args:
+        value_R: With all groups; then in the resamples, of which there are none where fewer than
+            two groups tell anything.
+        groups: Groups that tell anything.
+        predictions: What was measured.
+        drawn: Number of resamples and their seed.
+    """
 
-    return mean
+    value_R: Array
+    groups: int
+    predictions: tuple[Predictions, ...]
+    drawn: tuple[int, int]
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """The value with its interval."""
+        return Interval(float(self.value_R[0]), *_ends(self.value_R[1:], level))
+
+    def minus(self, theirs: Resampled, level: float = 0.95) -> Difference:
+        """The paired difference: both see the same resamples.
+
+        Raises:
+            ValueError: They do not, or the two measured other rows.
+        """
+        if self.drawn != theirs.drawn:
+            raise ValueError("the two were resampled in different ways")
+        for one in theirs.predictions:
+            _check_pair(self.predictions[0], one)
+        value_R = self.value_R - theirs.value_R
+        value_B = value_R[1:][~np.isnan(value_R[1:])]
+        above = ((value_B > 0) + 0.5 * (value_B == 0)).mean() if len(value_B) else math.nan
+        return Difference(float(value_R[0]), *_ends(value_B, level), float(above), self.groups)
 
 
-def _values(
-    metric: Metric,
-    predictions: Sequence[Predictions],
-    of_weights: Callable[[Array], Array],
-    draws: int,
-    seed: int,
-) -> Array:
-    """The value with all groups, then the values of the resamples, none if there is no telling."""
+def resampled(
+    metric: Metric, predictions: Sequence[Predictions], *, draws: int = 1000, seed: int = 0
+) -> Resampled:
+    """Measures in resamples of the groups, once for all intervals and differences.
+
+    Args:
+        metric: What to measure.
+        predictions: One per seed; see :func:`mean_interval`.
+        draws: Number of resamples.
+        seed: Decides the resamples.
+
+    Raises:
+        ValueError: Where the groups differ.
+    """
     if not predictions:
         raise ValueError("there are no predictions to measure")
     if draws < 1:
@@ -221,7 +267,12 @@ def _values(
     if any(p.groups != predictions[0].groups for p in predictions):
         raise ValueError("the groups differ from seed to seed")
     counts_G = np.any([metric.counts(p) for p in predictions], axis=0)
-    return np.concatenate([of_weights(part) for part in _weights(counts_G, draws, seed)])
+    # NaN where any seed has no value.
+    values = [
+        np.mean([metric.values(p, part_RG) for p in predictions], axis=0)
+        for part_RG in _weights(counts_G, draws, seed)
+    ]
+    return Resampled(np.concatenate(values), int(counts_G.sum()), tuple(predictions), (draws, seed))
 
 
 def _weights(counts_G: Mask, draws: int, seed: int) -> Iterator[Array]:

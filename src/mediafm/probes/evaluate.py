@@ -51,7 +51,8 @@ def sides(labels: LabelSet, seed: int = 0) -> list[npt.NDArray[np.bool_]]:
     """The clips that are measured together, split by split."""
     if labels.tested_N is not None:
         return [labels.tested_N]
-    fold_N = deal(labels.groups, labels.task.split.folds, seed)
+    y_NC = None if labels.task.kind == "ranking" else labels.y_NC
+    fold_N = deal(labels.groups, labels.task.split.folds, seed, y_NC)
     return [fold_N == k for k in range(fold_N.max() + 1)]
 
 
@@ -93,7 +94,8 @@ def evaluate(
             seed=seed,
             designs=designs,
         )
-        score_NC[tested_N] = found.head.scores(x_ND[tested_N])
+        # Calibrated, because clips of different folds are ranked together; a ranking's are not.
+        score_NC[tested_N] = found.head.logits(x_ND[tested_N])
         penalties.append(found.head.penalty)
         fitted.append(len(train))
     measured = ~np.isnan(score_NC).any(axis=1)

@@ -6,6 +6,7 @@ Shapes: N shots of a title, E components of one part, D of all parts, M clips of
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from mediafm.timeline import Clip, Span
 
 Vectors = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Block = tuple[Vectors, Mask]
+"""Vectors of shots, zeros where there is none, and where there is one."""
 
 WORDS = ("context", "untrained", "fused", "concatenated")
 """Sources beside the modalities."""
@@ -113,6 +116,11 @@ class FeatureSpec:
         sources = {part.source for part in self.parts}
         stored = not self.alone and self.use_metadata
         return bool(sources & {"untrained", "fused"}) or ("context" in sources and not stored)
+
+    @property
+    def reads_model(self) -> bool:
+        """Whether another model of the same architecture would give other features."""
+        return any(part.source == "context" for part in self.parts)
 
     @property
     def sees_global(self) -> bool:
@@ -208,19 +216,19 @@ class ClipFeatures:
     def _title(self, title: TitleFeatures, spans: Sequence[Span]) -> Vectors:
         if not self.spec.alone:
             overlap = [shots_of(title.times_N2, span) for span in spans]
-            shots = [self._part(title, part, None) for part in self.spec.parts]
-            return np.concatenate([_pool(x, here, overlap) for x, here in shots], axis=1)
+            blocks = [b for part in self.spec.parts for b in self._part(title, part, None)]
+            return np.concatenate([_pool(x, here, overlap) for x, here in blocks], axis=1)
         cuts = [cut(title, span) for span in spans]
         overlap = [shots_of(own.times_N2, span) for own, span in zip(cuts, spans, strict=True)]
-        blocks = []
+        columns = []
         for part in self.spec.parts:
             vectors = self._alone(cuts, part)
             rows = [
-                _pool(*self._part(own, part, x), [weight])
+                np.concatenate([_pool(*b, [weight]) for b in self._part(own, part, x)], axis=1)
                 for own, x, weight in zip(cuts, vectors, overlap, strict=True)
             ]
-            blocks.append(np.concatenate(rows))
-        return np.concatenate(blocks, axis=1)
+            columns.append(np.concatenate(rows))
+        return np.concatenate(columns, axis=1)
 
     def _alone(self, cuts: Sequence[TitleFeatures], part: Part) -> list[Vectors | None]:
         """Contextual embeddings of clips that know nothing of their title, many at a time."""
@@ -240,10 +248,8 @@ class ClipFeatures:
         assert model is not None
         return model.contextual(titles, use_metadata=self.spec.use_metadata)
 
-    def _part(
-        self, title: TitleFeatures, part: Part, given: Vectors | None
-    ) -> tuple[Vectors, Mask]:
-        """Vectors of one part for every shot, and where they are there."""
+    def _part(self, title: TitleFeatures, part: Part, given: Vectors | None) -> list[Block]:
+        """Vectors of one part for every shot, and where they are there; its readouts after it."""
         here_N = np.ones(len(title), np.bool_)
         if given is not None:
             x_NE = given
@@ -258,10 +264,8 @@ class ClipFeatures:
             x_NE = title.features[part.source].astype(np.float32)
             here_N = title.present[part.source] & np.isfinite(x_NE).all(axis=1)
             x_NE = np.where(here_N[:, None], x_NE, np.float32(0))
-        if not part.readouts:
-            return x_NE, here_N
         joined = [read_out(x_NE, here_N, kind, reach) for kind, reach in part.readouts]
-        return np.concatenate([x_NE, *joined], axis=1), np.ones(len(title), np.bool_)
+        return [(x_NE, here_N), *itertools.chain(*joined)]
 
 
 def spec_text(spec: FeatureSpec) -> str:
@@ -271,7 +275,7 @@ def spec_text(spec: FeatureSpec) -> str:
     return text if spec.use_metadata else f"{text}, without [GLOBAL]"
 
 
-def read_out(x_NE: Vectors, here_N: Mask, kind: str, reach: int) -> Vectors:
+def read_out(x_NE: Vectors, here_N: Mask, kind: str, reach: int) -> list[Block]:
     """What the shots around each shot add to it; see :class:`Part`.
 
     Args:
@@ -281,29 +285,33 @@ def read_out(x_NE: Vectors, here_N: Mask, kind: str, reach: int) -> Vectors:
         reach: Shots on each side.
 
     Returns:
-        ``(N, E)``, of ``sides`` ``(N, 2 E)``; of ``around`` ``(N, 2 reach E)``, by distance, the
-        earlier shot first, zeros beyond the title's ends.
+        Blocks of width E, each with where it is there: one of ``window`` and ``step``, two of
+        ``sides``, ``2 reach`` of ``around``, by distance, the earlier shot first. Zeros elsewhere,
+        such as beyond the title's ends.
     """
     n = len(x_NE)
     if kind == "around":
-        padded = np.pad(x_NE, ((reach, reach), (0, 0)))
+        padded, there = np.pad(x_NE, ((reach, reach), (0, 0))), np.pad(here_N, reach)
         shifts = [sign * distance for distance in range(1, reach + 1) for sign in (-1, 1)]
-        return np.concatenate([padded[reach + s : reach + s + n] for s in shifts], axis=1)
+        moved = [slice(reach + shift, reach + shift + n) for shift in shifts]
+        return [(padded[some], there[some]) for some in moved]
     sum_NE = np.concatenate([np.zeros_like(x_NE[:1]), x_NE]).astype(np.float64).cumsum(axis=0)
     count_N = np.concatenate([[0], here_N.cumsum()])
     at = np.arange(n)
 
-    def mean(first: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> Vectors:
+    def mean(first: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> Block:
         first, end = first.clip(0, n), end.clip(0, n)
-        many_N1 = np.maximum(count_N[end] - count_N[first], 1)[:, None]
-        return np.asarray((sum_NE[end] - sum_NE[first]) / many_N1, np.float32)
+        many_N = count_N[end] - count_N[first]
+        mean_NE = (sum_NE[end] - sum_NE[first]) / np.maximum(many_N, 1)[:, None]
+        return np.asarray(mean_NE, np.float32), many_N > 0
 
     if kind == "window":
-        return mean(at - reach, at + reach + 1)
-    before_NE, after_NE = mean(at - reach, at), mean(at, at + reach)
+        return [mean(at - reach, at + reach + 1)]
+    before, after = mean(at - reach, at), mean(at, at + reach)
     if kind == "step":
-        return after_NE - before_NE
-    return np.concatenate([before_NE, after_NE], axis=1)
+        both_N = before[1] & after[1]
+        return [(np.where(both_N[:, None], after[0] - before[0], np.float32(0)), both_N)]
+    return [before, after]
 
 
 def shots_of(times_N2: npt.NDArray[np.int64], span: Span) -> tuple[int, npt.NDArray[np.float64]]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from mediafm.errors import MediaFMError
 from mediafm.probes.bench import Bench
-from mediafm.probes.bootstrap import Difference, Interval, mean_difference, mean_interval
+from mediafm.probes.bootstrap import (
+    Difference,
+    Interval,
+    Outcome,
+    mean_difference,
+    mean_interval,
+)
 from mediafm.probes.metrics import METRICS
 from mediafm.probes.study import Contender, Measurement
 from mediafm.probes.task import Task
-
-Outcome = Literal["better", "same", "worse", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,34 +39,20 @@ class Judgement:
 
     @property
     def outcome(self) -> Outcome:
-        """``better`` or ``worse`` where the interval of the difference leaves out zero.
-
-        ``unknown`` where there are too few groups for an interval.
-        """
-        if math.isnan(self.difference.low):
-            return "unknown"
-        if self.difference.low > 0:
-            return "better"
-        return "worse" if self.difference.high < 0 else "same"
+        """See :attr:`Difference.outcome`."""
+        return self.difference.outcome
 
 
 def compare(ours: Measurement, theirs: Measurement, *, draws: int = 1000) -> Difference:
-    """The paired difference of two measurements by one task.
-
-    Seeds are paired in order, and each run counts as often as the others of its side, also where
-    the two have unlike numbers of them: what is compared are the means over the runs.
+    """The paired difference of two measurements by one task: of their means over the runs.
 
     Args:
         ours: What should be better.
         theirs: What it is compared with.
         draws: Resamples of the groups.
     """
-    mine, others = ours.predictions, theirs.predictions
-    paired = [
-        (mine[i % len(mine)], others[i % len(others)])
-        for i in range(math.lcm(len(mine), len(others)))
-    ]
-    return mean_difference(METRICS[ours.runs[0].metric], paired, draws=draws)
+    metric = METRICS[ours.runs[0].metric]
+    return mean_difference(metric, ours.predictions, theirs.predictions, draws=draws)
 
 
 def gate(
@@ -104,3 +92,26 @@ def gate(
     if not found:
         raise MediaFMError("nothing could be judged: " + "; ".join(study.skipped))
     return found, study.skipped
+
+
+def gate_versions(
+    bench: Bench, tasks: Sequence[Task], ours: str, theirs: str, features: str = "context"
+) -> tuple[list[Judgement], list[str]]:
+    """Judges a version against the one that it would replace; see :func:`gate`.
+
+    Raises:
+        CatalogError: There is no such version.
+        MediaFMError: The two are one, the features are the same for every version, or nothing
+            could be judged.
+    """
+    if ours == theirs:
+        raise MediaFMError(f"'{ours}' cannot be judged against itself", do="name two versions")
+    for name in (ours, theirs):
+        bench.catalog.version(name)
+    mine, others = (Contender(name, features, (name,)) for name in (ours, theirs))
+    if not bench.spec(mine).reads_model:
+        raise MediaFMError(
+            f"features '{features}' are the same for every version",
+            do="judge by context, or by what is made from it",
+        )
+    return gate(bench, tasks, mine, others)

@@ -95,6 +95,14 @@ class Head:
             score_NC[some] = z_ND @ self.weight_DC + self.bias_C
         return score_NC
 
+    def logits(self, x_ND: Array) -> Matrix:
+        """Calibrated scores: those of heads that were fitted on other clips compare with them.
+
+        Raises:
+            MediaFMError: The features have another width.
+        """
+        return self.scores(x_ND) * self.slope_C + self.offset_C
+
     def probabilities(self, x_ND: Array) -> Matrix:
         """Calibrated probabilities ``p_NC``; those of a multi-class head sum to 1.
 
@@ -104,7 +112,7 @@ class Head:
         """
         if self.kind == "ranking":
             raise ValueError("a ranking has scores, but no probabilities")
-        p_NC = sigmoid(self.scores(x_ND) * self.slope_C + self.offset_C)
+        p_NC = sigmoid(self.logits(x_ND))
         if self.kind == "multi-class":
             p_NC /= p_NC.sum(axis=1, keepdims=True)
         return p_NC
@@ -200,7 +208,7 @@ def fit(
     units = examples.groups if len(set(examples.groups)) > 1 else examples.titles
     inside = _Inside({}, min(penalties, key=lambda p: abs(math.log(p / DEFAULT_PENALTY))), None)
     if len(set(units)) > 1:
-        fold_N = deal(units, FOLDS, seed)
+        fold_N = deal(units, FOLDS, seed, None if kind == "ranking" else examples.y_NC)
         inside = problem.by_folds(fold_N, examples, classes, metric, penalties, inside)
     solution = solve(problem.rows, problem.y, inside.penalty, problem.weights(None))
     slope_C, offset_C, threshold_C = _calibrate(kind, examples.y_NC, inside.best, balance)

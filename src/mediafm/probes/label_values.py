@@ -188,6 +188,8 @@ def _of_log(file: LabelFile) -> OfRow:
     shown = file.column("impressions", "how often the clip was shown")
     clicked = file.column("clicks", "how often it was clicked on")
     chance = file.columns.get("propensity")
+    if chance is None and (near := did_you_mean("propensity", file.header)):
+        raise MediaFMError("has no column 'propensity'", where=file.path, do=near)
     kind = "wrong counts"
 
     def of_row(i: int, _: TitleRecord) -> Value:

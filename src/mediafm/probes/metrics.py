@@ -10,6 +10,7 @@ Shapes:
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -247,6 +248,22 @@ def _pooled_prevalence(predictions: Predictions) -> float:
     return float(truth_M.mean()) if len(truth_M) else math.nan
 
 
+def _ap_of_frequencies(predictions: Predictions) -> float:
+    """Micro average precision of scores that know how frequent each class is, and nothing else.
+
+    Above the share of positives where some classes are more frequent than others: a head reaches
+    it by its intercepts alone.
+    """
+    truth_NC = predictions.truth_NC
+    judged_C = ~np.isnan(truth_NC).all(axis=0)
+    share_C = np.zeros(truth_NC.shape[1])
+    share_C[judged_C] = np.nanmean(truth_NC[:, judged_C], axis=0)
+    constant = dataclasses.replace(
+        predictions, score_NC=np.broadcast_to(share_C, truth_NC.shape).copy()
+    )
+    return float(_micro_ap(constant, np.ones((1, len(predictions.groups))))[0])
+
+
 def _macro_ap(predictions: Predictions, weight_BG: Array) -> Array:
     """Mean over the classes that have a positive in the resample.
 
@@ -362,13 +379,14 @@ def winner(truth_TK: Array, score_TK: Array) -> Array:
 
     Returns:
         ``(T,)``, 0 or 1; between them where scores are tied: the expectation when one of the tied
-        clips is picked at random. NaN with fewer than two clips.
+        clips is picked at random. NaN where no clip is better than another.
     """
     if truth_TK.shape[1] < 2:
         return np.full(len(truth_TK), np.nan)
     best_TK = truth_TK == truth_TK.max(axis=1, keepdims=True)
     picked_TK = score_TK == score_TK.max(axis=1, keepdims=True)
     share_T: Array = (best_TK & picked_TK).sum(axis=1) / picked_TK.sum(axis=1)
+    share_T[best_TK.all(axis=1)] = np.nan
     return share_T
 
 
@@ -385,7 +403,7 @@ def _no_agreement(predictions: Predictions) -> float:
 _ALL = (
     Metric("AP", _ap, _pooled_prevalence, _judged),
     Metric("macro AP", _macro_ap, _mean_prevalence, partial(_judged, where_scored=True)),
-    Metric("micro AP", _micro_ap, _pooled_prevalence, _judged),
+    Metric("micro AP", _micro_ap, _ap_of_frequencies, _judged),
     Metric(
         "kendall",
         partial(_mean_over_titles, kendall_tau),

@@ -5,6 +5,7 @@ Shapes: N clips, C classes, K folds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,31 +14,59 @@ import numpy.typing as npt
 from mediafm.errors import MediaFMError
 from mediafm.probes.task import Task
 
+_TURNS = 20
+"""Deals that are tried where a class would be in one fold only."""
 Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int64]
 
 
-def deal(groups: Sequence[str], folds: int, seed: int = 0) -> npt.NDArray[np.int64]:
+def deal(
+    groups: Sequence[str],
+    folds: int,
+    seed: int = 0,
+    y_NC: npt.NDArray[np.float64] | None = None,
+) -> Codes:
     """Deals groups into folds of about the same number of clips.
 
     Args:
         groups: The group of each clip.
         folds: How many folds; fewer where there are fewer groups.
         seed: Shuffles the groups.
+        y_NC: Labels of 1 and 0. A class whose positives share a fold is measured by a head that
+            has seen none of them: then groups are dealt again, in another order, a few times, and
+            the deal with the fewest such classes counts.
 
     Returns:
         ``fold_N``: the fold of each clip, ``0 .. folds - 1``. Clips of one group share a fold.
     """
     names, code_N, size_G = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    order = np.random.default_rng([seed, 5]).permutation(len(names))
-    # The large ones first, each into the fold that is the smallest by then.
-    order = order[np.argsort(-size_G[order], kind="stable")]
     count = min(folds, len(names))
-    held, fold_G = np.zeros(count, np.int64), np.zeros(len(names), np.int64)
-    for group in order.tolist():
-        fold_G[group] = held.argmin()
-        held[fold_G[group]] += size_G[group]
-    return np.asarray(fold_G[code_N])
+    best_N, fewest = np.zeros(len(code_N), np.int64), math.inf
+    for turn in range(1 if y_NC is None else _TURNS):
+        order = np.random.default_rng([seed, 5, turn][: 3 if turn else 2]).permutation(len(names))
+        if not turn:  # the large ones first, each into the fold that is the smallest by then
+            order = order[np.argsort(-size_G[order], kind="stable")]
+        held, fold_G = np.zeros(count, np.int64), np.zeros(len(names), np.int64)
+        for group in order.tolist():
+            fold_G[group] = held.argmin()
+            held[fold_G[group]] += size_G[group]
+        fold_N = fold_G[code_N]
+        wrong = 0 if y_NC is None else len(in_one_fold(y_NC, fold_N))
+        if wrong < fewest:
+            best_N, fewest = fold_N, wrong
+        if not wrong:
+            break
+    return best_N
+
+
+def in_one_fold(y_NC: npt.NDArray[np.float64], fold_N: Codes) -> list[int]:
+    """Classes that one fold alone has, or alone lacks: no head of theirs knows both answers."""
+    found = []
+    for c, y_N in enumerate(y_NC.T):
+        folds = [np.unique(fold_N[y_N == value]) for value in (0, 1)]
+        if any(len(own) == 1 for own in folds):
+            found.append(c)
+    return found
 
 
 def check_sides(task: Task, tested_N: Mask, sides: Sequence[str]) -> None:
@@ -172,6 +201,14 @@ def usable(
             notes.append(f"'{name}' {wrong}; left out{at}")
         else:
             notes.append(f"'{name}' has {there_N.sum()} clips, fewer than {folds} folds{at}")
+    if tested_N is None:
+        good = np.flatnonzero(good_C)
+        fold_N = deal(groups, task.split.folds, y_NC=y_NC[:, good])
+        notes += [
+            f"all clips that tell '{classes[good[c]]}' fall into one fold, and the head that "
+            "measures it was fitted without: take more folds"
+            for c in in_one_fold(y_NC[:, good], fold_N)
+        ]
     return good_C, notes + _alike(classes)
 
 
@@ -183,8 +220,8 @@ def _one_sided(yes_N: Mask, no_N: Mask, code_N: Codes, tested_N: Mask | None) ->
         return "holds for every clip: nothing to tell apart", yes_N
     for own_N, without in ((yes_N, "has no clip"), (no_N, "holds for every clip")):
         if tested_N is None:
+            which = "is" if own_N is yes_N else "is missing"
             if len(np.unique(code_N[own_N])) < 2:
-                which = "is" if own_N is yes_N else "is missing"
                 return f"{which} in one group only: cannot be measured", own_N
         elif not (own_N & ~tested_N).any():
             return f"{without} to fit on", own_N

@@ -6,17 +6,15 @@ too: the staircase from single modalities to embeddings in context.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from mediafm.catalog import Catalog
 from mediafm.errors import MediaFMError
-from mediafm.probes.bootstrap import mean_interval
+from mediafm.probes.bootstrap import Difference, Resampled, resampled
 from mediafm.probes.evaluate import sides
-from mediafm.probes.gate import Outcome, compare
 from mediafm.probes.iab import display_names
 from mediafm.probes.labels import LabelSet
 from mediafm.probes.metrics import METRICS, Predictions, per_class
@@ -54,35 +52,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Difference):
     """A paired difference of two contenders by a task.
 
     Args:
         about: Which question it answers: ``staircase``, or a switch in words.
         ours: Name of what should be better.
         theirs: Name of what it is compared with.
-        value: Ours minus theirs.
-        low: Lower end of the interval over groups; NaN where there is none.
-        high: Upper end.
-        p_above: Share of the resamples in which ours is better.
     """
 
     about: str
     ours: str
     theirs: str
-    value: float
-    low: float
-    high: float
-    p_above: float
-
-    @property
-    def outcome(self) -> Outcome:
-        """``better`` or ``worse`` where the interval leaves out zero."""
-        if math.isnan(self.low):
-            return "unknown"
-        if self.low > 0:
-            return "better"
-        return "worse" if self.high < 0 else "same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,22 +205,25 @@ def _summary(
     labels: LabelSet, found: list[Measurement], draws: int, advance: Callable[[float], None]
 ) -> TaskSummary:
     found.sort(key=lambda m: _place(m.contender))
-    by_name = {m.contender.name: m for m in found}
-    ours = [m for m in reversed(found) if m.contender.role == "context"]
-    rows, gains = [], []
+    held: dict[str, _Held] = {}
     for own in found:
-        rows.append(_row(own, draws))
-        for mine in ours:
-            if mine is not own:
-                gains.append(_compare(mine, own, "staircase", draws))
+        metric = METRICS[own.runs[0].metric]
+        held[own.contender.name] = _Held(own, resampled(metric, own.predictions, draws=draws))
         advance(1)
-    gains.sort(key=lambda gain: [m.contender.name for m in ours].index(gain.ours))
+    ours = [h for h in reversed(held.values()) if h.contender.role == "context"]
+    gains = [
+        _compare(mine, one, "staircase")
+        for mine in ours
+        for one in held.values()
+        if mine is not one
+    ]
     switches = []
-    for contender in [m.contender for m in found if m.contender.role in ("switch", "rival")]:
+    for one in held.values():
+        if one.contender.role not in ("switch", "rival"):
+            continue
         for mine in ours:
-            if mine.contender.features == contender.features:
-                about = question(mine.contender, contender)
-                switches.append(_compare(mine, by_name[contender.name], about, draws))
+            if mine.contender.features == one.contender.features:
+                switches.append(_compare(mine, one, question(mine.contender, one.contender)))
     order = list(dict.fromkeys(s.about for s in switches))
     switches.sort(key=lambda s: order.index(s.about))
     chance = float(np.mean([run.chance for run in found[0].runs]))
@@ -249,7 +233,7 @@ def _summary(
         len(seen.title_N),
         len(seen.groups),
         chance,
-        tuple(rows),
+        tuple(map(_row, held.values())),
         tuple(gains),
         tuple(switches),
         tuple(_classes(found, display_names(labels.task, labels.classes))),
@@ -260,25 +244,39 @@ def _place(contender: Contender) -> int:
     return ROLES.index(contender.role) if contender.role in ROLES else len(ROLES)
 
 
-def _row(own: Measurement, draws: int) -> Row:
-    metric = METRICS[own.runs[0].metric]
-    found = mean_interval(metric, own.predictions, draws=draws)
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A measurement, in all resamples."""
+
+    measurement: Measurement
+    values: Resampled
+
+    @property
+    def contender(self) -> Contender:
+        return self.measurement.contender
+
+    @property
+    def name(self) -> str:
+        return self.contender.name
+
+
+def _row(held: _Held) -> Row:
+    runs, found = held.measurement.runs, held.values.interval()
     return Row(
-        own.contender,
+        held.contender,
         found.value,
         found.low,
         found.high,
-        tuple(run.value for run in own.runs),
-        round(float(np.mean([run.fitted for run in own.runs]))),
-        tuple(run.penalties for run in own.runs),
-        sum(run.seconds for run in own.runs),
+        tuple(run.value for run in runs),
+        round(float(np.mean([run.fitted for run in runs]))),
+        tuple(run.penalties for run in runs),
+        sum(run.seconds for run in runs),
     )
 
 
-def _compare(ours: Measurement, theirs: Measurement, about: str, draws: int) -> Comparison:
-    found = compare(ours, theirs, draws=draws)
-    names = ours.contender.name, theirs.contender.name
-    return Comparison(about, *names, found.value, found.low, found.high, found.p_above)
+def _compare(ours: _Held, theirs: _Held, about: str) -> Comparison:
+    found = ours.values.minus(theirs.values)
+    return Comparison(**asdict(found), about=about, ours=ours.name, theirs=theirs.name)
 
 
 def question(ours: Contender, theirs: Contender) -> str:

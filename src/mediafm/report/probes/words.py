@@ -105,7 +105,7 @@ def _over(found: Comparison, ours: Row | None) -> str:
     if found.outcome == "better" and ours:
         return f"Context adds {difference} to {theirs} and reaches {number(ours.value)}."
     if found.outcome == "unknown":
-        few = "there are too few groups for an interval"
+        few = "there are too few groups to tell"
         return f"{who} differs from {theirs} by {signed(found.value)}; {few}."
     how = {"better": "better", "worse": "worse", "same": "not shown to be better"}[found.outcome]
     return f"{who} is {how} than {theirs}: {difference}."
