@@ -108,6 +108,13 @@ def test_what_the_catalog_says_of_the_title(tmp_path):
 LOG = "title_id,start,end,segment,impressions,clicks,propensity\n"
 
 
+@pytest.mark.parametrize("name", ["Propensity", "propensities", "propensty"])
+def test_a_misspelt_propensity_is_not_overlooked(tmp_path, name):
+    text = LOG.replace("propensity", name) + "t0,0,1,x,10,1,0.5\nt0,1,2,x,10,2,0.5\n"
+    with pytest.raises(MediaFMError, match=f"no column 'propensity'.*did you mean '{name}'"):
+        read(tmp_path, text, "ranking", "label")
+
+
 def test_logs_are_rates_weighed_by_propensity(tmp_path):
     text = LOG + "t0,0,1,new,10,5,0.5\nt0,0,1,old,10,1,.1\nt0,1,2,new,20,4,1\n"
     text += "t1,0,1,new,1,1,1\nt1,1,2,new,2,1,1\n"

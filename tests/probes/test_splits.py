@@ -1,5 +1,7 @@
 """Splits: whole groups in folds, nothing on both sides, classes that cannot be measured."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from labels_kit import GOOD, HEAD, FakeCatalog, read, titles
 
 from mediafm.errors import MediaFMError
-from mediafm.probes.splits import deal
+from mediafm.probes.splits import deal, in_one_fold
 from mediafm.probes.task import SplitSpec
 
 PART = HEAD.replace("tone", "tone,part")
@@ -27,6 +29,39 @@ def test_folds_are_about_equal_and_depend_on_the_seed():
     size_K = np.bincount(deal(groups, 5))
     assert size_K.max() - size_K.min() <= 7
     assert deal(groups, 5, 1).tolist() != deal(groups, 5, 2).tolist()
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.booleans()), min_size=4, max_size=40),
+    st.integers(2, 5),
+)
+def test_a_class_is_in_two_folds_where_that_can_be(rows, folds):
+    groups = [group for group, _ in rows]
+    y_NC = np.array([[float(yes)] for _, yes in rows])
+    plain_N, fold_N = deal(groups, folds), deal(groups, folds, y_NC=y_NC)
+    assert set(fold_N) == set(plain_N)
+    assert all(len({fold_N[i] for i, g in enumerate(groups) if g == name}) == 1 for name in groups)
+    if not in_one_fold(y_NC, plain_N):
+        assert fold_N.tolist() == plain_N.tolist()
+    assert len(in_one_fold(y_NC, fold_N)) <= len(in_one_fold(y_NC, plain_N))
+
+
+def test_a_rare_class_is_not_dealt_into_one_fold():
+    # Ten groups of one size: some orders put both groups of the class into one fold.
+    groups = [f"g{i}" for i in range(10)]
+    for pair in itertools.combinations(range(10), 2):
+        y_NC = np.zeros((10, 1))
+        y_NC[list(pair)] = 1
+        assert not in_one_fold(y_NC, deal(groups, 5, y_NC=y_NC))
+
+
+def test_what_no_deal_can_part_is_said(tmp_path):
+    # Two folds of three titles: the large one fills a fold, and the class is in the other two.
+    rows = [f"t0,{i},{i + 1},b\n" for i in range(9)] + ["t1,0,1,a|b\n", "t2,0,1,a\n"]
+    labels = read(tmp_path, HEAD + "".join(rows), split=SplitSpec(by="title", folds=2))
+    said = [note for note in labels.notes if "fall into one fold" in note]
+    fold_N = deal(labels.groups, 2, y_NC=labels.y_NC)
+    assert bool(said) == bool(in_one_fold(labels.y_NC, fold_N))
 
 
 def series(count=6):
