@@ -56,12 +56,15 @@ def test_a_rare_class_is_not_dealt_into_one_fold():
 
 
 def test_what_no_deal_can_part_is_said(tmp_path):
-    # Two folds of three titles: the large one fills a fold, and the class is in the other two.
-    rows = [f"t0,{i},{i + 1},b\n" for i in range(9)] + ["t1,0,1,a|b\n", "t2,0,1,a\n"]
+    # Three titles in two folds: two of them share one, and each two have a class of their own.
+    rows = [f"t{i},0,1,{classes}\nt{i},1,2,\n" for i, classes in enumerate(["a|c", "a|b", "b|c"])]
     labels = read(tmp_path, HEAD + "".join(rows), split=SplitSpec(by="title", folds=2))
     said = [note for note in labels.notes if "fall into one fold" in note]
     fold_N = deal(labels.groups, 2, y_NC=labels.y_NC)
-    assert bool(said) == bool(in_one_fold(labels.y_NC, fold_N))
+    [wrong] = in_one_fold(labels.y_NC, fold_N)
+    assert len(said) == 1 and f"'{labels.classes[wrong]}'" in said[0]
+    three = read(tmp_path, HEAD + "".join(rows), split=SplitSpec(by="title", folds=3))
+    assert not [note for note in three.notes if "fall into one fold" in note]
 
 
 def series(count=6):
