@@ -68,7 +68,7 @@ def stored_ingests(catalog: Catalog) -> set[str]:
     """Every ingest that has a row in any table, committed or not."""
     found = set()
     for name in snapshot.list_tables(catalog._store):
-        if name in ("encoders", "failures", "versions"):
+        if name in ("encoders", "failures", "promotions", "validations", "versions"):
             continue
         uri = catalog._store.table(name)
         dataset = open_latest(uri)
@@ -128,5 +128,5 @@ def start(script, *args):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
     )

@@ -89,18 +89,18 @@ def test_reingest_needs_new_embeddings_and_old_ones_are_collected(catalog):
     np.testing.assert_array_equal(catalog.embeddings("v1", "t0"), unit(9, 2).astype(np.float16))
 
 
-def test_two_runs_that_store_the_same_title_do_no_harm(catalog, monkeypatch):
-    from mediafm.catalog import embedded
+def test_two_runs_that_store_the_same_title_do_no_harm(catalog):
+    from mediafm.catalog import tables
 
     catalog.create_version(V1)
     t0, t1 = catalog.titles()[:2]
     row = ("t0", t0.ingest_id, unit(0, 3))
     catalog.append_embeddings("v1", [row])
     table = catalog._store.table("embeddings/v1")
-    data = embedded.open_latest(table).to_table()
-    embedded.append(table, data.schema, lambda: data)  # the other run, side by side
+    data = tables.open_latest(table).to_table()
+    tables.append(table, data.schema, lambda: data)  # the other run, side by side
     catalog.append_embeddings("v1", [("t1", t1.ingest_id, unit(1, 4))])
-    embedded.append(table, data.schema, lambda: data)  # and again, apart
+    tables.append(table, data.schema, lambda: data)  # and again, apart
     for _ in range(2):
         catalog.refresh()
         np.testing.assert_array_equal(catalog.embeddings("v1", "t0"), unit(0, 3).astype("f2"))

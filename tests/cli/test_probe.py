@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from mediafm.catalog import Catalog
 from mediafm.cli.main import main
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "probes"))
@@ -84,12 +85,13 @@ def test_fit_list_apply(capsys, place):
     assert "mood" in listed
     assert "context" in listed
     about = json.loads((place / "mediafm-probes" / "mood" / "probe.json").read_text())
-    assert about["version"] == "two"  # the latest
-    # A newer version does not change which one an old probe reads.
+    assert about["version"] == "one"  # the current one
+    # Another one that becomes current does not change which one an old probe reads.
+    Catalog.open("catalog").promote("two")
     shown = run(capsys, "apply", "mood", "--out", "tags.parquet").out
     assert "192 tags on 192 shots of 8 titles in tags.parquet" in shown
     assert len(pq.read_table(place / "tags.parquet")) == 192
-    refused = run(capsys, "apply", "mood", "--version", "one", status=1).err
+    refused = run(capsys, "apply", "mood", "--version", "two", status=1).err
     assert "was fitted on model" in refused
     assert "fit it anew" in refused
     some = json.loads(

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from probe_kit import SECONDS, make_catalog, make_version
 
+from mediafm.catalog.clip import shots_of
 from mediafm.embed import Embedder
 from mediafm.errors import CatalogError, MediaFMError
-from mediafm.probes.features import ClipFeatures, FeatureSpec, cut, read_out, shots_of, spec_text
+from mediafm.probes.features import ClipFeatures, FeatureSpec, cut, read_out, spec_text
 from mediafm.timeline import US, Clip, Span
 
 MODALITIES = ["audio", "video"]

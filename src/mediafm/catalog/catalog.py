@@ -156,6 +156,28 @@ class Catalog(VersionStore, EncoderStore):
         with self._publishing():
             delete(self._store.table("titles"), f"title_id = {quote(title_id)}")
 
+    def erase(self, title_id: str) -> None:
+        """Removes a title and every byte of it from the catalog's files: rights expire.
+
+        Vectors, pictures, timed text and embeddings of all versions are gone from the files when
+        this returns, also for readers that have the catalog open: their next reading goes on
+        without the title. What was cached elsewhere (vectors by content, training caches) is not
+        the catalog's, and stays.
+
+        Killed half-way, the title is gone for readers, and its bytes go with the next call for
+        any title.
+
+        Raises:
+            CatalogError: There is no such title.
+        """
+        self.title(title_id)
+        with self._publishing():
+            rows = title_rows(self._store, self._cache)
+            gone = {row.ingest_id for row in rows if row.title_id == title_id}
+            delete(self._store.table("titles"), f"title_id = {quote(title_id)}")
+            upkeep.erase(self._store, self._cache, gone)
+        self.refresh()
+
     @contextmanager
     def claim(self, title_id: str) -> Iterator[bool]:
         """Keeps other processes on this machine from ingesting the same title meanwhile.

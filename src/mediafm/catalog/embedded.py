@@ -1,143 +1,27 @@
-"""Versions of contextual embeddings: registering one, filling it, reading it."""
+"""Versions of contextual embeddings: filling one, making it current, reading it."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mediafm.catalog import locks, schemas, upkeep
-from mediafm.catalog.reader import CatalogReader, batches
-from mediafm.catalog.records import TitleRecord, VersionRecord
+from mediafm.catalog import schemas, upkeep
+from mediafm.catalog.clip import CatalogClip, pooled
+from mediafm.catalog.reader import batches
+from mediafm.catalog.records import Promotion, TitleRecord, VersionRecord
 from mediafm.catalog.snapshot import Snapshot
-from mediafm.catalog.tables import (
-    PinnedTable,
-    append,
-    delete,
-    delete_ingests,
-    open_latest,
-    quote,
-)
+from mediafm.catalog.tables import LostRowsError, PinnedTable, append, delete_ingests
+from mediafm.catalog.versions import VersionBook
 from mediafm.catalog.writer import now_us
-from mediafm.errors import CatalogError, FingerprintError
+from mediafm.errors import CatalogError, MediaFMError
+from mediafm.timeline import Clip, Span, format_time, parse_time
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-
-class VersionStore(CatalogReader):
+class VersionStore(VersionBook):
     """The half of :class:`Catalog` that deals with versions and their embeddings."""
-
-    def create_version(self, version: VersionRecord) -> VersionRecord:
-        """Registers a version; doing so again with the same fingerprint changes nothing.
-
-        Args:
-            version: The version; ``created_at`` is filled in where it is 0.
-
-        Returns:
-            The record as the catalog holds it.
-
-        Raises:
-            CatalogError: The name does not fit a file name, or the catalog cannot be written.
-            FingerprintError: The name belongs to a version of another model.
-        """
-        if not _NAME.fullmatch(version.name):
-            raise CatalogError(
-                f"'{version.name}' is no name for a version",
-                where=self.uri,
-                do="use letters, digits, dots, dashes and underscores",
-            )
-        name = f"embeddings/{version.name}"
-        with (
-            self._guard(),
-            locks.locked(self._store.work / "locks" / "versions.lock", wait=True),
-        ):
-            snapshot = self._snapshot()
-            snapshot.repin("versions")
-            for held in self._versions(snapshot):
-                if held.name != version.name:
-                    continue
-                if held.fingerprint != version.fingerprint:
-                    raise FingerprintError(
-                        f"version '{held.name}' was made by another model or in another way "
-                        f"({held.fingerprint}, not {version.fingerprint})",
-                        where=self.uri,
-                        do="give the new version another name",
-                    )
-                return held
-            if not version.created_at:
-                version = dataclasses.replace(version, created_at=now_us())
-            self._clear_leftover(version)
-            data = schemas.records_to_table(VersionRecord, [version])
-            append(self._store.table("versions"), data.schema, lambda: data)
-            snapshot.repin("versions")
-            snapshot.repin(name)
-            return version
-
-    def delete_version(self, name: str) -> None:
-        """Forgets a version and deletes its embeddings.
-
-        Raises:
-            CatalogError: There is no such version.
-        """
-        self.version(name)
-        with (
-            self._guard(),
-            locks.locked(self._store.work / "locks" / "versions.lock", wait=True),
-        ):
-            # The row first: a version without rows is seen by nobody, embeddings without a row
-            # are cleared when the name is used again.
-            delete(self._store.table("versions"), f"name = {quote(name)}")
-            self._store.delete(f"embeddings/{name}.lance")
-            self._snapshot().repin("versions")
-            self._snapshot().repin(f"embeddings/{name}")
-
-    def _clear_leftover(self, version: VersionRecord) -> None:
-        """Removes the table of a version of the same name that was deleted by a killed run."""
-        dataset = open_latest(self._store.table(f"embeddings/{version.name}"))
-        if dataset is None:
-            return
-        made_by = (dataset.schema.metadata or {}).get(schemas.VERSION_KEY, b"").decode()
-        if made_by != version.fingerprint:
-            self._store.delete(f"embeddings/{version.name}.lance")
-
-    def _versions(self, snapshot: Snapshot) -> list[VersionRecord]:
-        pinned = snapshot.tables.get("versions")
-        if pinned is None:
-            return []
-        with self._guard():
-            rows = schemas.table_to_records(VersionRecord, pinned.all())
-        unique = {row.name: row for row in reversed(rows)}  # the first of a race counts
-        return sorted(unique.values(), key=lambda row: (row.created_at, row.name))
-
-    def versions(self) -> list[VersionRecord]:
-        """All versions, the oldest first."""
-        return self._versions(self._snapshot())
-
-    def version(self, name: str | None = None) -> VersionRecord:
-        """One version.
-
-        Args:
-            name: Its name; the latest created by default.
-
-        Raises:
-            CatalogError: There is none of that name, or none at all.
-        """
-        versions = self.versions()
-        for version in versions:
-            if version.name == name:
-                return version
-        if name is None and versions:
-            return versions[-1]
-        if not versions:
-            raise CatalogError(
-                "it has no embeddings yet", where=self.uri, do="make some with `mediafm embed`"
-            )
-        names = ", ".join(version.name for version in versions)
-        raise CatalogError(f"no version '{name}'", where=self.uri, do=f"it has {names}")
 
     def append_embeddings(self, name: str, batch: Sequence[tuple[str, str, npt.ArrayLike]]) -> int:
         """Stores the embeddings of some titles in one commit.
@@ -196,6 +80,61 @@ class VersionStore(CatalogReader):
             runs = pinned.runs if pinned else {}
         return {i for i, title in snapshot.ingests.items() if i in runs or not title.shots}
 
+    def lacking(self, name: str) -> list[TitleRecord]:
+        """Titles that a version has no embeddings of, sorted by id.
+
+        Raises:
+            CatalogError: There is no such version.
+        """
+        done = self.embedded_ingests(name)
+        return [title for title in self.titles() if title.ingest_id not in done]
+
+    def promote(self, name: str) -> Promotion:
+        """Makes a version current: what readers see who name none, from their next refresh on.
+
+        Returns:
+            The entry as written; that of the last time where it is current already.
+
+        Raises:
+            CatalogError: There is no such version, or it is not complete.
+        """
+        self.refresh()
+        with self._changing_versions():
+            if lacking := self.lacking(name):
+                some = ", ".join(title.title_id for title in lacking[:3])
+                raise CatalogError(
+                    f"version '{name}' lacks {len(lacking)} of {len(self.titles())} titles "
+                    f"({some}{', ...' if len(lacking) > 3 else ''})",
+                    where=self.uri,
+                    do=f"fill it in with `mediafm version backfill {name}`",
+                )
+            held = self.promotions()
+            current = self.current_version()
+            if current is not None and current.name == name:
+                return next(row for row in reversed(held) if row.version == name)
+            # Later than the one it follows, even where the clock went back.
+            promotion = Promotion(name, max([now_us(), *(row.at + 1 for row in held[-1:])]))
+            self._append_record("promotions", promotion)
+            return promotion
+
+    def rollback(self) -> Promotion:
+        """Makes the version current that was so before the current one.
+
+        Raises:
+            CatalogError: There is none that still exists, or it is not complete.
+        """
+        current, held = self.current_version(), {version.name for version in self.versions()}
+        before = [row.version for row in self.promotions() if row.version in held]
+        while before and current is not None and before[-1] == current.name:
+            before.pop()
+        if not before:
+            raise CatalogError(
+                "no version was current before this one",
+                where=self.uri,
+                do="name the one you want with `mediafm version promote`",
+            )
+        return self.promote(before[-1])
+
     def forget_embeddings(self, ingest_ids: Collection[str], modalities: Collection[str]) -> int:
         """Deletes the embeddings of some ingests from the versions that read some modalities.
 
@@ -235,7 +174,7 @@ class VersionStore(CatalogReader):
         """The contextual embeddings of one title.
 
         Args:
-            name: The version; ``None`` for the latest.
+            name: The version; ``None`` for the current one.
             title_id: The title.
 
         Returns:
@@ -262,13 +201,88 @@ class VersionStore(CatalogReader):
             rows = pinned.rows(title.ingest_id, ["vector"])
         return _narrow(rows, title, version)
 
+    def clip(
+        self, title_id: str, start: int | str = 0, end: int | str | None = None
+    ) -> CatalogClip:
+        """A span of a title, to describe it in the context of the whole.
+
+        Args:
+            title_id: The title.
+            start: Microseconds, or a time as people write it (``"190.5"``, ``"00:03:10"``); the
+                start of the title by default.
+            end: Likewise its end.
+
+        Returns:
+            The clip; ``catalog.clip("t", "3:10", "3:24").embedding()`` is its vector.
+
+        Raises:
+            CatalogError: There is no such title, or no shot of it lies in the span.
+            MediaFMError: What should be a time is none.
+        """
+        shots = self.shots(title_id)
+        if not shots:
+            raise CatalogError("the title has no shots", where=title_id)
+        whole = Span(shots[0].span.start, shots[-1].span.end)
+        first = _time(start, whole.start)
+        last = _time(end, whole.end)
+        if first >= last or first >= whole.end or last <= whole.start:
+            raise CatalogError(
+                f"there is no clip {format_time(first)}-{format_time(last)}; the title runs from "
+                f"{format_time(whole.start)} to {format_time(whole.end)}",
+                where=title_id,
+            )
+        return CatalogClip(
+            self, Clip(title_id, Span(max(first, whole.start), min(last, whole.end)))
+        )
+
+    def title_embedding(self, title_id: str, version: str | None = None) -> npt.NDArray[np.float32]:
+        """One vector for a whole title: the mean over its shots, each as long as it lasts.
+
+        Args:
+            title_id: The title.
+            version: Name of the version; the current one by default.
+
+        Returns:
+            ``e_H``, unit-normed.
+
+        Raises:
+            CatalogError: There is no such title or version, or the title is not embedded in it.
+        """
+        return self.clip(title_id).embedding(version)
+
+    def series_embedding(
+        self, series_id: str, version: str | None = None
+    ) -> npt.NDArray[np.float32]:
+        """One vector for a series: the mean over its titles, each counting the same.
+
+        Args:
+            series_id: The series.
+            version: Name of the version; the current one by default.
+
+        Returns:
+            ``e_H``, unit-normed.
+
+        Raises:
+            CatalogError: There is no such series or version, or a title is not embedded in it.
+        """
+        own = [t for t in self.titles() if t.series_id == series_id and t.shots]
+        if not own:
+            known = sorted({t.series_id for t in self.titles() if t.series_id})
+            raise CatalogError(
+                f"no series '{series_id}'",
+                where=self.uri,
+                do=f"it has {', '.join(known) or 'none'}",
+            )
+        e_KH = np.stack([self.title_embedding(title.title_id, version) for title in own])
+        return pooled(e_KH, np.ones(len(own)))
+
     def iter_embeddings(
         self, name: str | None = None
     ) -> Iterator[tuple[TitleRecord, npt.NDArray[np.float32]]]:
         """Streams a version title by title, in bounded memory.
 
         Args:
-            name: The version; the latest by default.
+            name: The version; the current one by default.
 
         Yields:
             Title and ``x_NH``, sorted by title; titles that are not embedded are left out.
@@ -286,10 +300,36 @@ class VersionStore(CatalogReader):
             runs = pinned.runs
         embedded = [title for title in snapshot.titles.values() if title.ingest_id in runs]
         for batch in batches(embedded):
-            with self._guard():
-                found = pinned.many([title.ingest_id for title in batch], ["vector"])
-            for title, rows in zip(batch, found, strict=True):
+            for title, rows in self._that_are_there(pinned, batch):
                 yield title, _narrow(rows, title, version)
+
+    def _that_are_there(
+        self, pinned: PinnedTable, batch: Sequence[TitleRecord]
+    ) -> Iterator[tuple[TitleRecord, pa.Table]]:
+        """The vectors of titles, without those that were erased since the catalog was opened."""
+        with self._guard():
+            try:
+                found = pinned.many([title.ingest_id for title in batch], ["vector"])
+            except LostRowsError:
+                if len(batch) == 1:
+                    return
+            else:
+                yield from zip(batch, found, strict=True)
+                return
+        for title in batch:
+            yield from self._that_are_there(pinned, [title])
+
+
+def _time(value: int | str | None, default: int) -> int:
+    if value is None:
+        return default
+    if isinstance(value, str):
+        return parse_time(value)
+    if isinstance(value, float):  # seconds, most likely: 190.5 microseconds mean nothing
+        raise MediaFMError(
+            f"{value} is neither whole microseconds nor text", do=f'write "{value}" for seconds'
+        )
+    return value
 
 
 def _narrow(rows: pa.Table, title: TitleRecord, version: VersionRecord) -> npt.NDArray[np.float32]:

@@ -273,6 +273,8 @@ class CatalogReader:
                 }
                 metadata = self._metadata(snapshot, ids)
             for place, title in enumerate(batch):
+                if len(times[place]) < title.shots:
+                    continue  # erased since the catalog was opened
                 found = {
                     modality: _vectors(rows[place], dim, title.shots)
                     for modality, (rows, dim) in vectors.items()

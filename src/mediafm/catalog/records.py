@@ -263,3 +263,37 @@ class VersionRecord:
     encoders: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     created_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A version became current: what readers see who name none.
+
+    Args:
+        version: Its name.
+        at: When, microseconds since 1970 (UTC).
+    """
+
+    version: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What the probe gate said of a version.
+
+    Args:
+        version: The version in question.
+        fingerprint: What it was then.
+        against: The version that it would replace.
+        passed: Whether no task was worse beyond noise.
+        tasks: Name of the task to its outcome (``better``, ``same``, ``worse``, ``unknown``).
+        at: When, microseconds since 1970 (UTC).
+    """
+
+    version: str
+    fingerprint: str
+    against: str
+    passed: bool
+    tasks: dict[str, str] = field(default_factory=dict)
+    at: int = 0

@@ -108,7 +108,7 @@ def _column(hint: Any) -> pa.DataType:
     if typing.get_origin(hint) is tuple:
         return pa.list_(pa.string())
     # Mappings are JSON text: Lance knows maps only in its newest file formats.
-    return pa.int64() if hint is int else pa.string()
+    return {int: pa.int64(), bool: pa.bool_()}.get(hint, pa.string())
 
 
 def records_to_table(kind: type[Any], records: Iterable[Any]) -> pa.Table:

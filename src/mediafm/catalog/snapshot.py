@@ -56,6 +56,12 @@ def mark_rows(store: Store) -> list[EncoderMark]:
     return table_to_records(EncoderMark, dataset.to_table(scan_in_order=True))
 
 
+def _promoted(store: Store) -> int:
+    """The version of the table of promotions, 0 where there is none."""
+    dataset = open_latest(store.table("promotions"))
+    return 0 if dataset is None else int(dataset.version)
+
+
 def statuses(rows: list[EncoderMark]) -> dict[EncoderKey, str]:
     """The status that counts for every encoder: the last by time, then by place."""
     found: dict[EncoderKey, EncoderMark] = {}
@@ -120,23 +126,27 @@ class Snapshot:
         ``titles`` names, unless a title was replaced and its old rows collected in between. That
         shows in ``titles``, which is therefore read again at the end. So is ``encoders``: between
         two equal readings no encoder was switched, so none of the tables was opened half filled
-        and then made current, or made current, retired and then opened empty.
+        and then made current, or made current, retired and then opened empty. And so is
+        ``promotions``: no version became current after the tables were listed, its own not yet
+        among them.
 
         Raises:
             CatalogError: Titles are replaced faster than they can be read.
         """
-        rows, marks = title_rows(store, cache), mark_rows(store)
+        rows, marks, promoted = title_rows(store, cache), mark_rows(store), _promoted(store)
         for _ in range(_ATTEMPTS):
-            titles, known = latest(rows), marks
+            titles, known = latest(rows), (marks, promoted)
             tables = {}
             for name in list_tables(store):
                 uri = store.table(name)
                 dataset = open_latest(uri)
                 if dataset is not None:  # made but not committed yet: as good as missing
                     tables[name] = PinnedTable(uri, dataset, cache)
-            rows, marks = title_rows(store, cache), mark_rows(store)
+            rows, marks, promoted = title_rows(store, cache), mark_rows(store), _promoted(store)
             still = {title.ingest_id for title in latest(rows).values()}
-            if marks == known and all(title.ingest_id in still for title in titles.values()):
+            if (marks, promoted) == known and all(
+                title.ingest_id in still for title in titles.values()
+            ):
                 return cls(store, titles, tables, marks, cache)
         raise CatalogError(
             "titles are replaced faster than the catalog can be opened",

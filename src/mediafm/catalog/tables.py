@@ -27,6 +27,10 @@ _IDS_PER_DELETE = 2000  # some 90 KB of predicate: a retired table goes in few c
 T = TypeVar("T")
 
 
+class LostRowsError(CatalogError):
+    """Rows that a reader's version of a table had, and that are nowhere any more."""
+
+
 class Part(NamedTuple):
     """What was read of one fragment.
 
@@ -222,6 +226,18 @@ class PinnedTable:
         Where an ingest was appended twice (two processes embedded the same title) the first run
         counts; consumers know how many rows one copy has.
         """
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._find_runs()
+            except (OSError, ValueError, RuntimeError) as error:
+                dataset = open_latest(self.uri) if is_missing(error) else None
+                if dataset is None:
+                    raise
+                # The pinned version was cleaned away before anything of it was read.
+                self.dataset = dataset
+        return self._find_runs()
+
+    def _find_runs(self) -> dict[str, tuple[int, int]]:
         runs: dict[str, tuple[int, int]] = {}
         last, row = None, 0
         for part in by_fragment(self.dataset, self.uri, self._cache, _runs_of):
@@ -250,7 +266,7 @@ class PinnedTable:
             A table per ingest, in the order of ``ingest_ids``.
 
         Raises:
-            CatalogError: The pinned version was cleaned away and the title replaced since.
+            LostRowsError: The pinned version was cleaned away and the title replaced since.
         """
         return self._lasting(lambda: self._read(ingest_ids, columns), ingest_ids)
 
@@ -279,7 +295,7 @@ class PinnedTable:
                 self._lost = held - set(self.runs)
                 if self._lost.isdisjoint(ingest_ids):
                     return read()
-        raise CatalogError(
+        raise LostRowsError(
             "rows were replaced or deleted since the catalog was opened",
             where=self.uri,
             do="open the catalog again (refresh)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +31,7 @@ from mediafm.catalog.tables import (
     delete_ingests,
     open_latest,
     quote,
+    retry,
 )
 from mediafm.catalog.writer import ingest_age
 
@@ -45,7 +46,7 @@ _DELETED = 0.2  # share of deleted rows from which a fragment is worth rewriting
 _CLEAN_EVERY = 3600.0  # reading all old manifests costs more than what they hold
 # A fragment of this many rows is left alone: 100 MB of vectors, 100 MB of pictures.
 _ROWS, _ROWS_KEYFRAMES = 65536, 4096
-_WITHOUT_INGESTS = ("encoders", "failures", "versions")
+_WITHOUT_INGESTS = ("encoders", "failures", "promotions", "validations", "versions")
 
 
 def commit_lock(store: Store) -> AbstractContextManager[bool]:
@@ -224,6 +225,51 @@ def _merge(dataset: Any, target: int) -> bool:
         num_threads=1,
     )
     return True
+
+
+def erase(store: Store, cache: FragmentCache, ingest_ids: Collection[str] = ()) -> int:
+    """Takes every byte of deleted rows out of the files, at once.
+
+    Deleted rows stay in Lance's files until these are rewritten, and in the files of older
+    versions of a table until those are dropped. Both happen here: a reader that has such a version
+    pinned goes on with the latest one, without these rows.
+
+    Args:
+        store: Where the catalog lies.
+        cache: What was read of the fragments.
+        ingest_ids: Ingests that no title names any more, to be deleted first.
+
+    Returns:
+        Number of tables that were rewritten.
+    """
+    names = [name for name in list_tables(store) if name not in _WITHOUT_INGESTS]
+    for name, held in held_ingests(store, cache, names).items():
+        if gone := held.intersection(ingest_ids):
+            delete_ingests(store.table(name), gone)
+    with locks.locked(store.work / "locks" / "compact.lock", wait=True):
+        return sum(_rewrite(store.table(name)) for name in [*list_tables(store), "titles"])
+
+
+def _rewrite(uri: str) -> bool:
+    """Drops deleted rows from a table's files, and all its versions but the latest."""
+
+    def attempt() -> bool:
+        dataset = open_latest(uri)
+        if dataset is None:
+            return False
+        fragments = dataset.get_fragments()
+        whole = [f.fragment_id for f in fragments if not f.num_deletions]
+        if worn := len(whole) < len(fragments):
+            dataset.optimize.compact_files(
+                materialize_deletions_threshold=0.0,
+                excluded_fragment_ids=whole,
+                batch_size=256,
+                num_threads=1,
+            )
+        _clean(uri, timedelta(0))
+        return worn
+
+    return retry(attempt)
 
 
 def _is_time_to_clean(store: Store, safe_age: timedelta) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -131,5 +132,27 @@ def finish(report: IngestReport, catalog: str, json: bool) -> None:
         say(f"{report.summary()} (catalog {catalog})")
         for outcome in report.failed:
             say(f"  {outcome.reason}")
-    if report.failed:
+    wrong = keep_versions(catalog, json)
+    if report.failed or wrong:
         raise typer.Exit(1)
+
+
+def keep_versions(catalog: str, json: bool) -> list[str]:
+    """Gives what came new to the versions that are current or were, and says so.
+
+    Returns:
+        A line for each version that could not be brought up to date.
+    """
+    from mediafm.catalog import Catalog
+
+    held = Catalog.open(catalog)
+    if not held.live_versions():
+        return []
+    from mediafm.versions import keep_complete
+
+    made, wrong = keep_complete(held, reporter(json))
+    if made and not json:
+        say(f"{made} embeddings of titles made for the versions in use")
+    for line in wrong:
+        print(f"warning: {line}", file=sys.stderr)
+    return wrong

@@ -53,6 +53,7 @@ def demo(
     # The name carries the model's fingerprint: a model trained anew never meets another's version.
     name = f"{model.name}-{trained.model.fingerprint[:8]}"
     version = embed(catalog, model, name, progress=progress).version.name
+    catalog.promote(version)  # a demo on more films has a new model, and goes on with it
     say(f"4/{last}  look")
     catalog.refresh()
     print_titles(catalog)

@@ -22,7 +22,7 @@ from mediafm.cli.output import (
 from mediafm.timeline import US, format_time
 
 VersionOption = Annotated[
-    str | None, typer.Option(help="Version of the embeddings; the latest by default.")
+    str | None, typer.Option(help="Version of the embeddings; the current one by default.")
 ]
 
 
@@ -163,7 +163,7 @@ def _catalog_info(catalog: Catalog, json: bool) -> None:
     titles, coverage = catalog.titles(), catalog.coverage()
     encoders, versions, failures = catalog.encoders(), catalog.versions(), catalog.failures()
     shots, duration = sum(t.shots for t in titles), sum(t.duration for t in titles)
-    size = catalog.size_bytes()
+    size, current = catalog.size_bytes(), catalog.current_version()
     if json:
         print_json(
             {
@@ -174,6 +174,7 @@ def _catalog_info(catalog: Catalog, json: bool) -> None:
                 "coverage": {name: list(counts) for name, counts in coverage.items()},
                 "encoders": {name: asdict(e) for name, e in encoders.items()},
                 "versions": [asdict(v) for v in versions],
+                "current": current.name if current is not None else None,
                 "size_bytes": size,
                 "failures": [asdict(f) for f in failures],
             }
@@ -191,7 +192,9 @@ def _catalog_info(catalog: Catalog, json: bool) -> None:
         )
     for version in versions:
         embedded = len(catalog.embedded_ingests(version.name) & {t.ingest_id for t in titles})
-        say(f"version  {version.name}: {embedded} of {len(titles)} titles, {version.dim} wide")
+        mark = ", current" if current is not None and current.name == version.name else ""
+        done = f"{embedded} of {len(titles)} titles"
+        say(f"version  {version.name}: {done}, {version.dim} wide{mark}")
     if not versions:
         say("version  none yet: mediafm pretrain, then mediafm embed")
     for failure in failures:

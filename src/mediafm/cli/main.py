@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from mediafm.cli import data, demo, encoding, look, probe, report, runs, train
+from mediafm.cli import data, demo, encoding, look, probe, report, runs, titles, train, version
 from mediafm.errors import MediaFMError, describe_os_error
 
 _INTERRUPTED = 130
@@ -26,10 +26,13 @@ app.command("demo")(demo.demo)
 app.command("sample")(data.sample)
 app.command("ingest")(data.ingest)
 app.command("import")(data.import_)
+app.command("remove")(titles.remove)
+app.command("relink")(titles.relink)
 app.command("reencode")(encoding.reencode)
 app.command("encoders")(encoding.encoders)
 app.command("pretrain")(train.pretrain)
 app.command("embed")(train.embed)
+app.add_typer(version.app, name="version")
 app.add_typer(probe.app, name="probe")
 app.command("report")(report.report)
 app.command("similar")(look.similar)

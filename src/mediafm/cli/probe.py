@@ -34,6 +34,7 @@ from mediafm.cli.probing import (
     number,
     open_bench,
     plain,
+    show_judgements,
     show_labels,
     show_skipped,
     signed,
@@ -375,22 +376,6 @@ def gate(
         rows = [asdict(j) | {"outcome": j.outcome} for j in found]
         print_json({"passed": not failed, "tasks": plain(rows), "skipped": skipped})
     else:
-        print_table(
-            f"{ours} against {theirs}",
-            ["task", "metric", f"#{ours}", f"#{theirs}", "#difference, 95%", "outcome"],
-            [
-                (
-                    j.task,
-                    j.metric,
-                    number(j.ours.value),
-                    number(j.theirs.value),
-                    signed(j.difference),
-                    j.outcome,
-                )
-                for j in found
-            ],
-        )
-        show_skipped(skipped)
-        say("failed" if failed else "passed: no task is worse beyond noise")
+        show_judgements(ours, theirs, found, skipped, not failed)
     if failed:
         raise typer.Exit(1)

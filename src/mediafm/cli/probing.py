@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mediafm.cli.output import reporter, say
+from mediafm.cli.output import print_table, reporter, say
 from mediafm.errors import MediaFMError
 
 if TYPE_CHECKING:
     from mediafm.probes.bench import Bench
     from mediafm.probes.bootstrap import Interval
+    from mediafm.probes.gate import Judgement
     from mediafm.probes.labels import LabelSet
     from mediafm.probes.task import Task
 
@@ -22,7 +24,7 @@ FEATURES = "context"
 
 ProbesOption = Annotated[Path, typer.Option("--probes", help="Folder of the fitted probes.")]
 VersionOption = Annotated[
-    str | None, typer.Option(help="Version of the embeddings; the latest by default.")
+    str | None, typer.Option(help="Version of the embeddings; the current one by default.")
 ]
 ModelOption = Annotated[
     Path | None,
@@ -113,3 +115,26 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def show_judgements(
+    ours: str, theirs: str, found: Sequence[Judgement], skipped: list[str], passed: bool
+) -> None:
+    """Prints what the gate said."""
+    print_table(
+        f"{ours} against {theirs}",
+        ["task", "metric", f"#{ours}", f"#{theirs}", "#difference, 95%", "outcome"],
+        [
+            (
+                j.task,
+                j.metric,
+                number(j.ours.value),
+                number(j.theirs.value),
+                signed(j.difference),
+                j.outcome,
+            )
+            for j in found
+        ],
+    )
+    show_skipped(skipped)
+    say("passed: no task is worse beyond noise" if passed else "failed")

@@ -256,4 +256,8 @@ def embed(
         f"{result.shots} shots of {result.titles} titles embedded as {result.version.name} "
         f"({result.version.dim} wide), {result.skipped} titles were there"
     )
-    say(f"next: mediafm similar TITLE@00:01:00 --catalog {catalog}")
+    if result.current:
+        say(f"next: mediafm similar TITLE@00:01:00 --catalog {catalog}")
+    else:
+        name = result.version.name
+        say(f"not current yet: readers see it after mediafm version promote {name} -c {catalog}")

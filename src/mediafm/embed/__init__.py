@@ -2,5 +2,6 @@
 
 from mediafm.embed.embedder import Embedder
 from mediafm.embed.run import EmbeddingStore, EmbedResult, check_encoders, embed
+from mediafm.model import Layers
 
-__all__ = ["EmbedResult", "Embedder", "EmbeddingStore", "check_encoders", "embed"]
+__all__ = ["EmbedResult", "Embedder", "EmbeddingStore", "Layers", "check_encoders", "embed"]

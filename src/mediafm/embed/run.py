@@ -43,6 +43,12 @@ class EmbeddingStore(Protocol):
     def append_embeddings(self, name: str, batch: Sequence[tuple[str, str, Any]]) -> int:
         """Stores embeddings of some titles in one commit."""
 
+    def current_version(self) -> VersionRecord | None:
+        """What readers see who name no version."""
+
+    def promote(self, name: str) -> Any:
+        """Makes a version current; refuses one that is not complete."""
+
 
 @dataclass(frozen=True, slots=True)
 class EmbedResult:
@@ -54,6 +60,7 @@ class EmbedResult:
         shots: Shots embedded now.
         skipped: Titles that had their embeddings already.
         missing: Modalities of the model that the catalog does not have.
+        current: Whether readers see the version who name none.
     """
 
     version: VersionRecord
@@ -61,6 +68,7 @@ class EmbedResult:
     shots: int
     skipped: int
     missing: tuple[str, ...] = ()
+    current: bool = True
 
 
 def embed(
@@ -75,7 +83,9 @@ def embed(
     """Embeds every title that has no embeddings in the version yet.
 
     Titles are committed batch by batch, so an interrupted run goes on where it was when the same
-    call is made again; so do titles that were ingested since.
+    call is made again; so do titles that were ingested since. The first version of a catalog
+    becomes current; later ones wait for :meth:`~mediafm.catalog.Catalog.promote`, and readers who
+    name no version do not see them before.
 
     Args:
         catalog: Where features come from and embeddings go.
@@ -135,7 +145,11 @@ def embed(
             titles, shots = titles + len(batch), shots + sum(map(len, batch))
             task.advance(sum(map(len, batch)))
             task.note(batch[-1].title_id)
-    return EmbedResult(record, titles, shots, len(done), missing)
+    if catalog.current_version() is None:
+        catalog.promote(record.name)
+    current = catalog.current_version()
+    is_current = current is not None and current.name == record.name
+    return EmbedResult(record, titles, shots, len(done), missing, is_current)
 
 
 def check_encoders(

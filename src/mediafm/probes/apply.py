@@ -82,7 +82,7 @@ def apply(
         probe: The probe; it must have been fitted on what made these features.
         catalog: The catalog.
         clips: Clips to tag; every shot by default.
-        version: Stored version to read, the latest by default.
+        version: Stored version to read, the current one by default.
         embedder: The model, where the probe's features need it.
         titles: Titles to tag; all by default.
         failed: Receives a line for each title that cannot be tagged, and the others go on;

@@ -15,9 +15,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mediafm.catalog.clip import shots_of
 from mediafm.catalog.records import EncoderRecord, TitleFeatures, VersionRecord
 from mediafm.embed import Embedder
-from mediafm.errors import CatalogError, MediaFMError
+from mediafm.errors import MediaFMError
 from mediafm.progress import Progress, Silent
 from mediafm.timeline import Clip, Span
 
@@ -152,7 +153,7 @@ class ClipFeatures:
     Args:
         catalog: Where the features and embeddings are.
         spec: What is wanted.
-        version: Name of the stored version, the latest by default; read where it serves.
+        version: Name of the stored version, the current one by default; read where it serves.
         embedder: The model, where the specification needs one.
         seed: Draws the weights of ``untrained``.
     """
@@ -312,28 +313,6 @@ def read_out(x_NE: Vectors, here_N: Mask, kind: str, reach: int) -> list[Block]:
         both_N = before[1] & after[1]
         return [(np.where(both_N[:, None], after[0] - before[0], np.float32(0)), both_N)]
     return [before, after]
-
-
-def shots_of(times_N2: npt.NDArray[np.int64], span: Span) -> tuple[int, npt.NDArray[np.float64]]:
-    """The shots that a span covers.
-
-    Args:
-        times_N2: Start and end of the shots, microseconds, in order.
-        span: The span.
-
-    Returns:
-        The first shot, and how much of each shot from it on lies in the span, microseconds.
-
-    Raises:
-        CatalogError: It covers none.
-    """
-    first = int(np.searchsorted(times_N2[:, 1], span.start, side="right"))
-    last = int(np.searchsorted(times_N2[:, 0], span.end, side="left"))
-    own_K2 = times_N2[first:last]
-    covered_K = np.minimum(own_K2[:, 1], span.end) - np.maximum(own_K2[:, 0], span.start)
-    if not len(own_K2) or not covered_K.sum():
-        raise CatalogError(f"no shot lies in {span}")
-    return first, covered_K.astype(np.float64)
 
 
 def cut(title: TitleFeatures, span: Span) -> TitleFeatures:

@@ -21,7 +21,8 @@ class Contender:
     Args:
         name: What reports call it.
         features: As a user types them; see :meth:`FeatureSpec.parse`.
-        versions: Versions of contextual embeddings: the seeds of one recipe. Empty: the latest.
+        versions: Versions of contextual embeddings: the seeds of one recipe; empty for the
+            current one.
         alone: Whether the model sees the clip only.
         use_metadata: Whether [GLOBAL] sees the title's metadata.
         role: What it is in a report: ``single``, ``joined``, ``window``, ``untrained``,

@@ -142,7 +142,7 @@ def staircase(
 
     Args:
         catalog: What has features and versions.
-        versions: Seeds of one recipe; the latest version by default.
+        versions: Seeds of one recipe; the current version by default.
         rivals: Name of another recipe to its versions, such as the same one trained by AdamW.
         features: Further ones, as users type them.
 

@@ -84,7 +84,7 @@ def collect(catalog: Catalog, title_id: str, version: str | None) -> Material:
     Args:
         catalog: The catalog.
         title_id: The title.
-        version: The version of contextual embeddings; the latest by default, and if there is
+        version: The version of contextual embeddings; the current one by default, and if there is
             none of this title, the material goes without.
 
     Raises:

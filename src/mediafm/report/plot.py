@@ -17,7 +17,7 @@ def plot(catalog: Catalog, title_id: str, out: Path, version: str | None = None)
         title_id: The title.
         out: A ``.png`` or ``.html`` file; without suffix, both are written; a folder gets both
             under the name of the title.
-        version: The version of contextual embeddings; the latest by default. Where there is
+        version: The version of contextual embeddings; the current one by default. Where there is
             none, the picture says how to make one.
 
     Returns:

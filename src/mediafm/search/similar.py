@@ -93,7 +93,7 @@ def similar(
         title_id: The title of the query.
         time: When, microseconds.
         count: How many to find.
-        version: Name of the embeddings' version; the latest by default.
+        version: Name of the embeddings' version; the current one by default.
         features: ``context`` compares contextual embeddings, ``fused`` what the encoders say of
             each shot alone (:class:`~mediafm.catalog.fused.CatalogFusion`).
         elsewhere: Leave out the query's own title.

@@ -1,0 +1,16 @@
+"""Models that follow one another: a version is filled in, validated by probes, then made current.
+
+Readers who name no version see the current one, so that they switch without a change of theirs:
+
+    embed(catalog, "new-model", "new")     # registers and fills in, beside what readers see
+    validate(catalog, "new", tasks)        # the probe gate, against the current version
+    catalog.promote("new")                 # readers see it from their next refresh on
+    catalog.rollback()                     # and back
+
+:func:`keep_complete` gives titles that came since to every version that is current or was.
+"""
+
+from mediafm.versions.fill import backfill, keep_complete
+from mediafm.versions.validate import validate
+
+__all__ = ["backfill", "keep_complete", "validate"]
