@@ -28,7 +28,7 @@ from mediafm.progress import Progress, Silent
 from mediafm.progress import Task as Bar
 from mediafm.timeline import Clip
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same settings would give other predictions."""
 
 

@@ -94,8 +94,10 @@ def evaluate(
             seed=seed,
             designs=designs,
         )
-        # Calibrated, because clips of different folds are ranked together; a ranking's are not.
-        score_NC[tested_N] = found.head.logits(x_ND[tested_N])
+        # Classes of one head are ranked together by calibrated scores. Between folds these would
+        # set groups apart: an offset tells how frequent a class is elsewhere, so the rarer here.
+        one = labels.tested_N is not None
+        score_NC[tested_N] = (found.head.logits if one else found.head.scores)(x_ND[tested_N])
         penalties.append(found.head.penalty)
         fitted.append(len(train))
     measured = ~np.isnan(score_NC).any(axis=1)
