@@ -1,5 +1,6 @@
 """A title that is erased leaves no byte in the catalog's files."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,34 @@ def test_what_a_killed_erasing_left_goes_with_the_next(catalog, tmp_path, monkey
             catalog.erase("gone")
     catalog.refresh()
     assert [title.title_id for title in catalog.titles()] == ["t0", "t1"]
-    catalog.erase("t0")
+    assert "picture" in found_in(tmp_path / "c", NEEDLES)
+    catalog.erase_removed()
     assert found_in(tmp_path / "c", NEEDLES) == set()
+    check_title(catalog, "t0")
     check_title(catalog, "t1")
+
+
+def test_a_reader_that_has_read_before_goes_on_without_the_title(catalog):
+    reader = Catalog.open(catalog.uri)
+    assert len(list(reader.title_features())) == len(list(reader.iter_embeddings())) == 3
+    catalog.erase("gone")
+    assert [title.title_id for title in reader.title_features()] == ["t0", "t1"]
+    assert [title.title_id for title, _ in reader.iter_embeddings()] == ["t0", "t1"]
+    with pytest.raises(CatalogError):
+        reader.embeddings("v0", "gone")
+
+
+def test_a_full_disk_says_how_to_finish(catalog, make_disk, tmp_path):
+    disk = make_disk("2m")
+    shutil.copytree(tmp_path / "c", disk / "c")
+    held = Catalog.open(disk / "c")
+    held.titles()
+    ballast = disk / "ballast"
+    room = shutil.disk_usage(disk).free
+    ballast.write_bytes(bytes(room - 12 * 1024))  # for the row, not for rewriting the tables
+    with pytest.raises(CatalogError, match="no space left"):
+        held.erase("gone")
+    ballast.unlink()
+    fresh = Catalog.open(disk / "c")
+    fresh.erase("gone") if fresh.find("gone") else fresh.erase_removed()
+    assert found_in(disk / "c", NEEDLES) == set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -164,18 +164,40 @@ class Catalog(VersionStore, EncoderStore):
         without the title. What was cached elsewhere (vectors by content, training caches) is not
         the catalog's, and stays.
 
-        Killed half-way, the title is gone for readers, and its bytes go with the next call for
-        any title.
+        Killed half-way, the title is gone for readers, and its bytes go with the next call, or
+        with :meth:`erase_removed`.
 
         Raises:
-            CatalogError: There is no such title.
+            CatalogError: There is no such title, or bytes of it are left: the disk is full.
         """
         self.title(title_id)
         with self._publishing():
             rows = title_rows(self._store, self._cache)
             gone = {row.ingest_id for row in rows if row.title_id == title_id}
             delete(self._store.table("titles"), f"title_id = {quote(title_id)}")
-            upkeep.erase(self._store, self._cache, gone)
+        self.refresh()
+        self.erase_removed(gone)
+
+    def erase_removed(self, ingest_ids: Collection[str] = ()) -> None:
+        """Takes the bytes of what was removed or replaced before out of the catalog's files.
+
+        Args:
+            ingest_ids: Ingests of which no title is left; others are found by themselves, in an
+                object store after a day.
+
+        Raises:
+            CatalogError: The catalog cannot be written; what is left goes with the next call.
+        """
+        try:
+            with self._publishing():
+                upkeep.collect(self._store, self._cache)
+                upkeep.erase(self._store, self._cache, ingest_ids)
+        except CatalogError as error:
+            raise CatalogError(
+                f"bytes of removed titles are left in its files: {error.what}",
+                where=self.uri,
+                do="make room, then run `mediafm remove` without a title",
+            ) from None
         self.refresh()
 
     @contextmanager

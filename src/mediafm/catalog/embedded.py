@@ -13,7 +13,7 @@ from mediafm.catalog.clip import CatalogClip, pooled
 from mediafm.catalog.reader import batches
 from mediafm.catalog.records import Promotion, TitleRecord, VersionRecord
 from mediafm.catalog.snapshot import Snapshot
-from mediafm.catalog.tables import LostRowsError, PinnedTable, append, delete_ingests
+from mediafm.catalog.tables import PinnedTable, append, delete_ingests
 from mediafm.catalog.versions import VersionBook
 from mediafm.catalog.writer import now_us
 from mediafm.errors import CatalogError, MediaFMError
@@ -91,6 +91,8 @@ class VersionStore(VersionBook):
 
     def promote(self, name: str) -> Promotion:
         """Makes a version current: what readers see who name none, from their next refresh on.
+
+        This object itself moves to the state of now.
 
         Returns:
             The entry as written; that of the last time where it is current already.
@@ -300,24 +302,11 @@ class VersionStore(VersionBook):
             runs = pinned.runs
         embedded = [title for title in snapshot.titles.values() if title.ingest_id in runs]
         for batch in batches(embedded):
-            for title, rows in self._that_are_there(pinned, batch):
-                yield title, _narrow(rows, title, version)
-
-    def _that_are_there(
-        self, pinned: PinnedTable, batch: Sequence[TitleRecord]
-    ) -> Iterator[tuple[TitleRecord, pa.Table]]:
-        """The vectors of titles, without those that were erased since the catalog was opened."""
-        with self._guard():
-            try:
-                found = pinned.many([title.ingest_id for title in batch], ["vector"])
-            except LostRowsError:
-                if len(batch) == 1:
-                    return
-            else:
-                yield from zip(batch, found, strict=True)
-                return
-        for title in batch:
-            yield from self._that_are_there(pinned, [title])
+            with self._guard():
+                found = pinned.many([title.ingest_id for title in batch], ["vector"], lost=True)
+            for title, rows in zip(batch, found, strict=True):
+                if len(rows) >= title.shots:  # else it was erased since the catalog was opened
+                    yield title, _narrow(rows, title, version)
 
 
 def _time(value: int | str | None, default: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow as pa
 from mediafm.catalog import schemas
 from mediafm.catalog.guard import guard
 from mediafm.catalog.records import EncoderRecord, Failure, TitleFeatures, TitleRecord
-from mediafm.catalog.snapshot import METADATA, Snapshot
+from mediafm.catalog.snapshot import METADATA, Snapshot, title_rows
 from mediafm.catalog.store import Store
 from mediafm.catalog.tables import FragmentCache, PinnedTable
 from mediafm.errors import CatalogError
@@ -268,13 +268,20 @@ class CatalogReader:
             with self._guard():
                 times = _many(snapshot.tables.get("shots"), ids, ["start", "end"])
                 vectors = {
-                    modality: (table.many(ids, ["vector"]), encoder.dim)
+                    modality: (table.many(ids, ["vector"], lost=True), encoder.dim)
                     for modality, (encoder, table) in tables.items()
                 }
                 metadata = self._metadata(snapshot, ids)
+            # Rows that are missing were never there, or their title was erased since the catalog
+            # was opened; some of its tables may still have been readable then, and not others.
+            tables_read = [times, *(rows for rows, _ in vectors.values())]
+            doubtful = {
+                i for rows in tables_read for i, own in zip(ids, rows, strict=True) if not len(own)
+            }
+            erased = self._without_title(doubtful)
             for place, title in enumerate(batch):
-                if len(times[place]) < title.shots:
-                    continue  # erased since the catalog was opened
+                if title.ingest_id in erased:
+                    continue
                 found = {
                     modality: _vectors(rows[place], dim, title.shots)
                     for modality, (rows, dim) in vectors.items()
@@ -289,6 +296,13 @@ class CatalogReader:
                     metadata=metadata[place],
                 )
 
+    def _without_title(self, ingest_ids: Collection[str]) -> set[str]:
+        """Those that no title names by now."""
+        if not ingest_ids:
+            return set()
+        with self._guard():
+            return set(ingest_ids) - {row.ingest_id for row in title_rows(self._store, self._cache)}
+
     def _metadata(
         self, snapshot: Snapshot, ids: list[str]
     ) -> list[dict[str, npt.NDArray[np.float16]]]:
@@ -296,7 +310,7 @@ class CatalogReader:
             return [{} for _ in ids]
         encoder, table = snapshot.metadata_table
         found = []
-        for rows in table.many(ids, ["field", "vector"]):
+        for rows in table.many(ids, ["field", "vector"], lost=True):
             x_ND, _ = schemas.arrow_to_vectors(rows["vector"], encoder.dim)
             found.append(dict(zip(rows["field"].to_pylist(), x_ND, strict=True)))
         return found
@@ -356,7 +370,7 @@ def batches(titles: Sequence[TitleRecord]) -> Iterator[list[TitleRecord]]:
 def _many(table: PinnedTable | None, ids: list[str], columns: list[str]) -> list[pa.Table]:
     if table is None:  # no title has a shot
         return [pa.table({name: pa.array([], pa.int64()) for name in columns}) for _ in ids]
-    return table.many(ids, columns)
+    return table.many(ids, columns, lost=True)
 
 
 def _times(rows: pa.Table) -> npt.NDArray[np.int64]:

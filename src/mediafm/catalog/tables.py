@@ -27,10 +27,6 @@ _IDS_PER_DELETE = 2000  # some 90 KB of predicate: a retired table goes in few c
 T = TypeVar("T")
 
 
-class LostRowsError(CatalogError):
-    """Rows that a reader's version of a table had, and that are nowhere any more."""
-
-
 class Part(NamedTuple):
     """What was read of one fragment.
 
@@ -255,20 +251,24 @@ class PinnedTable:
         """All rows of one ingest in the order they were written; none where it has none."""
         return self.many([ingest_id], columns)[0]
 
-    def many(self, ingest_ids: Sequence[str], columns: Sequence[str]) -> list[pa.Table]:
+    def many(
+        self, ingest_ids: Sequence[str], columns: Sequence[str], *, lost: bool = False
+    ) -> list[pa.Table]:
         """Rows of several ingests, read together where they lie side by side.
 
         Args:
             ingest_ids: Ingests in any order.
             columns: What to read.
+            lost: Whether rows may be lost by now: their ingest has none then.
 
         Returns:
             A table per ingest, in the order of ``ingest_ids``.
 
         Raises:
-            LostRowsError: The pinned version was cleaned away and the title replaced since.
+            CatalogError: The pinned version was cleaned away and the title replaced since.
         """
-        return self._lasting(lambda: self._read(ingest_ids, columns), ingest_ids)
+        wanted = () if lost else ingest_ids
+        return self._lasting(lambda: self._read(ingest_ids, columns), wanted)
 
     def all(self) -> pa.Table:
         """The whole table in row order; for small tables."""
@@ -295,7 +295,7 @@ class PinnedTable:
                 self._lost = held - set(self.runs)
                 if self._lost.isdisjoint(ingest_ids):
                     return read()
-        raise LostRowsError(
+        raise CatalogError(
             "rows were replaced or deleted since the catalog was opened",
             where=self.uri,
             do="open the catalog again (refresh)",

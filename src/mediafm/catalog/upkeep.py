@@ -227,7 +227,7 @@ def _merge(dataset: Any, target: int) -> bool:
     return True
 
 
-def erase(store: Store, cache: FragmentCache, ingest_ids: Collection[str] = ()) -> int:
+def erase(store: Store, cache: FragmentCache, ingest_ids: Collection[str]) -> None:
     """Takes every byte of deleted rows out of the files, at once.
 
     Deleted rows stay in Lance's files until these are rewritten, and in the files of older
@@ -238,28 +238,26 @@ def erase(store: Store, cache: FragmentCache, ingest_ids: Collection[str] = ()) 
         store: Where the catalog lies.
         cache: What was read of the fragments.
         ingest_ids: Ingests that no title names any more, to be deleted first.
-
-    Returns:
-        Number of tables that were rewritten.
     """
     names = [name for name in list_tables(store) if name not in _WITHOUT_INGESTS]
     for name, held in held_ingests(store, cache, names).items():
         if gone := held.intersection(ingest_ids):
             delete_ingests(store.table(name), gone)
     with locks.locked(store.work / "locks" / "compact.lock", wait=True):
-        return sum(_rewrite(store.table(name)) for name in [*list_tables(store), "titles"])
+        for name in [*list_tables(store), "titles"]:
+            _rewrite(store.table(name))
 
 
-def _rewrite(uri: str) -> bool:
+def _rewrite(uri: str) -> None:
     """Drops deleted rows from a table's files, and all its versions but the latest."""
 
-    def attempt() -> bool:
+    def attempt() -> None:
         dataset = open_latest(uri)
         if dataset is None:
-            return False
+            return
         fragments = dataset.get_fragments()
         whole = [f.fragment_id for f in fragments if not f.num_deletions]
-        if worn := len(whole) < len(fragments):
+        if len(whole) < len(fragments):
             dataset.optimize.compact_files(
                 materialize_deletions_threshold=0.0,
                 excluded_fragment_ids=whole,
@@ -267,9 +265,8 @@ def _rewrite(uri: str) -> bool:
                 num_threads=1,
             )
         _clean(uri, timedelta(0))
-        return worn
 
-    return retry(attempt)
+    retry(attempt)
 
 
 def _is_time_to_clean(store: Store, safe_age: timedelta) -> bool:

@@ -367,15 +367,15 @@ def gate(
 
     Example: [bold]mediafm probe gate new old tasks/clip-tone.toml[/bold]
     """
-    from mediafm.probes.gate import gate_versions
+    from mediafm.probes.gate import gate_versions, passes
 
     bench = open_bench(catalog, None, work, json)
     found, skipped = gate_versions(bench, load_tasks(names, None), ours, theirs, features)
-    failed = bool(skipped) or any(j.outcome in ("worse", "unknown") for j in found)
+    passed = passes(found, skipped)
     if json:
         rows = [asdict(j) | {"outcome": j.outcome} for j in found]
-        print_json({"passed": not failed, "tasks": plain(rows), "skipped": skipped})
+        print_json({"passed": passed, "tasks": plain(rows), "skipped": skipped})
     else:
-        show_judgements(ours, theirs, found, skipped, not failed)
-    if failed:
+        show_judgements(ours, theirs, found, skipped, passed)
+    if not passed:
         raise typer.Exit(1)

@@ -12,7 +12,10 @@ from mediafm.cli.output import CATALOG, CatalogOption, JsonOption, print_json, r
 
 
 def remove(
-    titles: Annotated[list[str], typer.Argument(metavar="TITLE...", help="Ids of titles.")],
+    titles: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TITLE]...", help="Ids of titles; none: what is left of others."),
+    ] = None,
     catalog: CatalogOption = CATALOG,
     json: JsonOption = False,
 ) -> None:
@@ -25,9 +28,11 @@ def remove(
     from mediafm.catalog import Catalog
 
     held = Catalog.open(catalog)
-    for title_id in titles:
+    unique = list(dict.fromkeys(titles or ()))
+    for title_id in unique:
         held.title(title_id)  # a name that is wrong is said before anything is removed
-    unique = list(dict.fromkeys(titles))
+    if not unique:
+        held.erase_removed()
     with reporter(json).task("remove", len(unique), "titles") as task:
         for title_id in unique:
             task.note(title_id)
@@ -36,7 +41,7 @@ def remove(
     if json:
         print_json({"removed": unique})
     else:
-        say(f"{len(unique)} title{'s' * (len(unique) > 1)} removed from {catalog}")
+        say(f"{len(unique)} title{'s' * (len(unique) != 1)} removed from {catalog}")
 
 
 def relink(

@@ -146,7 +146,10 @@ def embed(
             task.advance(sum(map(len, batch)))
             task.note(batch[-1].title_id)
     if catalog.current_version() is None:
-        catalog.promote(record.name)
+        try:
+            catalog.promote(record.name)
+        except CatalogError as error:  # others ingested meanwhile; what is embedded is stored
+            progress.say(f"not current yet: {error}")
     current = catalog.current_version()
     is_current = current is not None and current.name == record.name
     return EmbedResult(record, titles, shots, len(done), missing, is_current)

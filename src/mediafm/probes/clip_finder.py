@@ -242,7 +242,7 @@ def read_clips(path: Path, catalog: Titles) -> tuple[list[Clip], list[Problem]]:
         MediaFMError: The file cannot be read, lacks a column, holds no clip of the catalog, or
             its times are in another unit.
     """
-    file = read_file(path, {"title_id", *TIMES})
+    file = read_file(path, {"title_id", *TIMES}, "clips")
     finder, times, found = ClipFinder(catalog, path, file.comma), time_columns(file), set()
     problems = list(file.problems)
     ids = file.column("title_id", "the title of the clip")

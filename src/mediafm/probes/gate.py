@@ -94,6 +94,11 @@ def gate(
     return found, study.skipped
 
 
+def passes(found: Sequence[Judgement], skipped: Sequence[str]) -> bool:
+    """Whether every task could be judged, and none is worse."""
+    return not skipped and all(j.outcome in ("better", "same") for j in found)
+
+
 def gate_versions(
     bench: Bench, tasks: Sequence[Task], ours: str, theirs: str, features: str = "context"
 ) -> tuple[list[Judgement], list[str]]:

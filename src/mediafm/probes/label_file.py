@@ -109,12 +109,13 @@ class LabelFile:
         )
 
 
-def read_file(path: Path, wanted: Collection[str]) -> LabelFile:
+def read_file(path: Path, wanted: Collection[str], option: str = "labels") -> LabelFile:
     """Reads a CSV file (comma, semicolon or tab) or a Parquet file, whatever its name.
 
     Args:
         path: The file.
         wanted: Columns to read, where they are there.
+        option: What names the file on the command line.
 
     Raises:
         MediaFMError: The file is missing, empty, or of another kind.
@@ -133,7 +134,7 @@ def read_file(path: Path, wanted: Collection[str]) -> LabelFile:
         raise MediaFMError(
             f"cannot be read ({describe_os_error(error)})",
             where=path,
-            do="name the label file with --labels",
+            do=f"name the file with --{option}",
         ) from None
 
 

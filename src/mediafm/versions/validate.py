@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mediafm.catalog.records import Validation
 from mediafm.errors import MediaFMError
 from mediafm.probes.bench import Bench
-from mediafm.probes.gate import Judgement, gate_versions
+from mediafm.probes.gate import Judgement, gate_versions, passes
 from mediafm.probes.task import Task
 
 
@@ -46,7 +46,7 @@ def validate(
             )
         against = current.name
     found, skipped = gate_versions(bench, tasks, name, against, features)
-    passed = not skipped and all(j.outcome in ("better", "same") for j in found)
+    passed = passes(found, skipped)
     outcomes: dict[str, str] = {judgement.task: judgement.outcome for judgement in found}
     validation = Validation(name, version.fingerprint, against, passed, outcomes)
     catalog.record_validation(validation)
