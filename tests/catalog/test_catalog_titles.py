@@ -171,6 +171,8 @@ def test_writer_refuses_what_does_not_fit(catalog):
             w.add_features("video", 0, np.full((1, 8), -np.inf))
         with pytest.raises(CatalogError, match="16-bit"):
             w.add_features("video", 0, np.full((1, 8), 1e5))
+        with pytest.raises(CatalogError, match="scale the vectors up"):
+            w.add_features("video", 0, np.full((1, 8), 1e-8))
         with pytest.raises(CatalogError, match=r"shape \(1, 7\), expected \(1, 8\)"):
             w.add_features("video", 0, np.zeros((1, 7)))
         with pytest.raises(CatalogError, match="no encoder was named for smell"):

@@ -152,6 +152,50 @@ def test_the_gate_decides_the_exit_status(capsys):
     )
 
 
+def test_wrong_rows_and_notes_are_said_everywhere(capsys, place):
+    """One misspelt class is a number that is wrong in silence, else."""
+    text = (place / "labels.csv").read_text().replace(",grim,", ",Grim,", 1)
+    (place / "case.csv").write_text(text)
+    write_task(place, "case", labels="case.csv", split={"by": "title", "folds": 3})
+    note = "'Grim' and 'grim' are classes of their own"
+    own = ["--work", "work", "-f", "audio"]
+    assert note in run(capsys, "eval", "case.toml", *own).out
+    found = json.loads(run(capsys, "eval", "case.toml", *own, "--json").out)["labels"]["case"]
+    assert any(note in line for line in found["notes"])
+    assert any("row 194" in line for line in found["wrong"])
+    found = json.loads(run(capsys, "fit", "case.toml", "-f", "audio", "--json").out)
+    assert any("row 194" in line for line in found["wrong"])
+    assert any(note in line for line in found["notes"])
+    gate = ["gate", "one", "two", "case.toml", "--work", "work"]
+    main(["probe", *gate])
+    assert note in capsys.readouterr().out
+    main(["probe", *gate, "--json"])
+    found = json.loads(capsys.readouterr().out)["labels"]["case"]
+    assert any("row 194" in line for line in found["wrong"])
+
+
+def test_a_file_of_clips_is_not_overwritten_by_its_tags(capsys, place):
+    run(capsys, "fit", "mood.toml")
+    (place / "mine.csv").write_text("title_id,start,end\nt3,0,4\n")
+    (place / "link.csv").unlink(missing_ok=True)
+    (place / "link.csv").symlink_to("mine.csv")
+    for out in ("mine.csv", "./mine.csv", "link.csv"):
+        refused = run(capsys, "apply", "mood", "--clips", "mine.csv", "-o", out, status=1).err
+        assert "is the file of the clips" in refused
+    assert (place / "mine.csv").read_text().count("\n") == 2
+    refused = run(capsys, "apply", "mood", "--clips", "mine.csv", "--title", "t1", status=1).err
+    assert "no clip of these titles" in refused
+    run(capsys, "apply", "mood", "--title", "t3", "--title", "t3", "-o", "twice.csv")
+    assert (place / "twice.csv").read_text().count("\n") == 25
+
+
+def test_a_model_that_would_not_be_asked_is_refused(capsys):
+    for command in (["eval", "mood.toml", "-f", "context"], ["fit", "mood.toml"]):
+        refused = run(capsys, *command, "--model", "/nowhere", status=1).err
+        assert "--model is not used" in refused
+        assert "--version" in refused
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

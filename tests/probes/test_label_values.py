@@ -124,6 +124,27 @@ def test_logs_are_rates_weighed_by_propensity(tmp_path):
     assert not labels.problems
 
 
+def test_equal_rates_are_equal_in_any_order_of_the_rows(tmp_path):
+    """Sums of fractions depend on their order in the last digit, and a head would learn it."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(200):
+        shown = rng.integers(10, 1000, 4)
+        p = rng.choice([0.1, 0.2, 0.3, 0.7], 4)
+        rows += [
+            f"t{i % 2},{i % 8},{i % 8 + 1},,{n * 10},{n},{q}\n"
+            for n, q in zip(shown, p, strict=True)
+        ]
+    with pytest.raises(MediaFMError, match="all rated the same"):
+        read(tmp_path, LOG + "".join(rows), "ranking", column="label")
+    rows += ["t0,0,1,,100,50,1\n", "t1,1,2,,100,50,1\n"]
+    first = read(tmp_path, LOG + "".join(rows), "ranking", column="label").y_NC
+    rng.shuffle(rows)
+    np.testing.assert_array_equal(
+        read(tmp_path, LOG + "".join(rows), "ranking", column="label").y_NC, first
+    )
+
+
 def test_wrong_counts_are_reported(tmp_path):
     good = LOG + "t0,0,1,,10,5,1\nt0,1,2,,10,1,1\nt1,0,1,,9,5,1\nt1,1,2,,9,1,1\n"
     wrong = ["5,6,1", "5,1,0", "5,1,1.1", "-5,-6,1", "0,0,1", "5,,1", "1,1,1e-320", "5,1,nan"]

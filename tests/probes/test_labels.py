@@ -327,6 +327,14 @@ def test_a_file_in_another_unit_is_refused(tmp_path, factor, unit):
         read(tmp_path, HEAD + "t5,0,1,\n" + "".join(rows))
 
 
+def test_milliseconds_in_a_column_of_microseconds_are_refused(tmp_path):
+    rows = [("t0", 0, 1), ("t1", 10, 14), ("t2", 30, 60), ("t3", 0, 8)]
+    text = "title_id,start_us,end_us,tone\n"
+    text += "".join(f"{t},{a * 1000},{b * 1000},calm\n" for t, a, b in rows)
+    with pytest.raises(MediaFMError, match="are these milliseconds"):
+        read(tmp_path, text, "binary")
+
+
 def test_clips_that_merely_stick_out_are_in_the_right_unit(tmp_path):
     rows = "".join(f"t4,{i},{61 + i},calm\n" for i in range(9))
     found = problems(read(tmp_path, GOOD + rows))

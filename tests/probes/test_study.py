@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import threading
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -225,10 +226,51 @@ def test_a_probe_comes_back_from_its_files_as_it_was(catalog, mood, tmp_path):
     assert (listed.name, wrong) == ("mood", [])
 
 
+CHANGES = {
+    "classes the other way round": {"classes": ["grim", "glad", "calm"]},
+    "names the other way round": {"titles": ["grim", "glad", "calm"]},
+    "another kind": {"kind": "multi-label"},
+    "a class less": {"classes": ["calm", "glad"]},
+    "another version": {"version": "two"},
+    "weights elsewhere": {"weights": "../other.safetensors"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_is_said_of_a_probe_is_bound_to_it(catalog, mood, tmp_path, change):
+    fitted(catalog, mood).save(tmp_path / "mood")
+    about = tmp_path / "mood" / "probe.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), **CHANGES[change]}))
+    with pytest.raises(MediaFMError, match="fit it anew"):
+        Probe.load(tmp_path / "mood")
+
+
+def test_a_probe_that_is_fitted_anew_meanwhile_is_the_old_or_the_new_one(catalog, mood, tmp_path):
+    probe = fitted(catalog, mood)
+    probes = [dataclasses.replace(probe, version=str(i)) for i in range(40)]
+    probes[0].save(tmp_path / "mood")
+    done = threading.Event()
+
+    def writing():
+        for own in probes:
+            own.save(tmp_path / "mood")
+        done.set()
+
+    writer = threading.Thread(target=writing)
+    writer.start()
+    seen = []
+    while not done.is_set():
+        seen.append(int(Probe.load(tmp_path / "mood").version))
+    writer.join()
+    assert seen == sorted(seen)
+    assert int(Probe.load(tmp_path / "mood").version) == 39
+    assert len(list((tmp_path / "mood").iterdir())) == 2
+
+
 @pytest.mark.parametrize("damage", ["cut", "other weights", "no json", "format"])
 def test_a_damaged_probe_is_one_line(catalog, mood, tmp_path, damage):
     fitted(catalog, mood).save(tmp_path / "mood")
-    weights, about = tmp_path / "mood" / "probe.safetensors", tmp_path / "mood" / "probe.json"
+    [weights], about = (tmp_path / "mood").glob("*.safetensors"), tmp_path / "mood" / "probe.json"
     if damage == "cut":
         weights.write_bytes(weights.read_bytes()[:-20])
     elif damage == "other weights":
@@ -306,8 +348,8 @@ def by_title(task):
 def test_the_gate_tells_better_worse_and_the_same(catalog, mood):
     bench, mood = Bench(catalog), by_title(mood)
     strong, weak = Contender("strong", "concatenated"), Contender("weak", "audio")
-    [judged], skipped = gate(bench, [mood], strong, weak)
-    assert (judged.outcome, skipped) == ("better", [])
+    [judged], study = gate(bench, [mood], strong, weak)
+    assert (judged.outcome, study.skipped) == ("better", [])
     assert judged.difference.low > 0
     assert judged.ours.value - judged.theirs.value == pytest.approx(judged.difference.value)
     [judged], _ = gate(bench, [mood], weak, strong)

@@ -76,6 +76,8 @@ def test_the_label_of_a_title_derives_from_its_field(tmp_path):
         ("kind = 'multi-label'\nclasses = ['a', ' ']", "classes holds ' '"),
         ("kind = 'multi-label'\nclasses = ['5', 5.0]", "names '5' twice"),
         ("kind = 'multi-label'\nderived_from = ['genre']", "did you mean 'genres'"),
+        ("kind = 'multi-label'\nderived_from = ['zzzz']", "which no title has; choose genres"),
+        ("kind = 'multi-label'\nlabels = '~nobody-of-that-name/x.csv'", "a user that is not there"),
         ("kind = 'multi-label'\ncolumn = 'title.genre'", "did you mean 'genres'"),
         ("kind = 'binary'\ncolumn = 'title.genres'", "names classes, and a binary task"),
         ("kind = 'binary'\nname = 'a b'", "'a b' is no name for a task"),

@@ -147,8 +147,8 @@ def test_a_validation_is_noted_and_decides(place, tmp_path, task, capsys):
         embed(place, tmp_path / f"model-{name}", name)
     with pytest.raises(MediaFMError, match=r"no other version that 'a' would replace.*--against"):
         validate(Bench(place), "a", [load_task(task)])
-    noted, [judged], skipped = validate(Bench(place), "b", [load_task(task)])
-    assert (noted.against, noted.tasks, skipped) == ("a", {"mood": judged.outcome}, [])
+    noted, [judged], study = validate(Bench(place), "b", [load_task(task)])
+    assert (noted.against, noted.tasks, study.skipped) == ("a", {"mood": judged.outcome}, [])
     assert place.validations("b") == Catalog.open(place.uri).validations("b")
     assert place.validations("b")[0].passed == noted.passed
     assert place.validations("a") == []

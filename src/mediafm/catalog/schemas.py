@@ -19,6 +19,9 @@ from mediafm.errors import CatalogError, TitleDataError
 ENCODER_KEY = b"mediafm.encoder"
 VERSION_KEY = b"mediafm.version"
 
+_SMALLEST = 2.0**-14
+"""The smallest normal number of float16: below it digits go, and all of them at 2**-25."""
+
 _KEYS = (pa.field("title_id", pa.string()), pa.field("ingest_id", pa.string()))
 
 SHOTS = pa.schema(
@@ -180,6 +183,16 @@ def to_float16(
             else "a value that is not a number or is infinite"
         )
         raise TitleDataError(f"{what} hold {cause} (row {row})")
+    most_N = np.abs(half_ND).max(axis=1, initial=0)
+    if (small_N := present_N & (most_N < _SMALLEST)).any():
+        # Whole rows only: a component that is next to nothing beside others is nothing.
+        lost_N = small_N & (np.abs(np.where(present_N[:, None], x_ND, 0)).max(axis=1) > 0)
+        if lost_N.any():
+            row = int(np.flatnonzero(lost_N)[0])
+            raise TitleDataError(
+                f"{what} hold a vector of values under {_SMALLEST:.0e} (row {row}), of which "
+                "16-bit floats keep little: scale the vectors up"
+            )
     return half_ND
 
 

@@ -28,7 +28,10 @@ from mediafm.cli.probing import (
     ProbesOption,
     VersionOption,
     WorkOption,
+    about_labels,
     cells,
+    check_model,
+    judgements,
     load_tasks,
     named,
     number,
@@ -121,10 +124,10 @@ def evaluate(
         Contender(
             named(text, alone, no_global), text, (version,) if version else (), alone, not no_global
         )
-        for text in dict.fromkeys(features or ["concatenated", FEATURES])
+        for text in dict.fromkeys(map(str.strip, features or ["concatenated", FEATURES]))
     ]
-    for contender in contenders:  # typing errors, before anything is measured
-        bench.spec(contender)
+    # Typing errors, before anything is measured.
+    check_model(model, [bench.spec(contender) for contender in contenders])
     if version:
         bench.catalog.version(version)
     study = bench.run(load_tasks(names, labels), contenders)
@@ -161,7 +164,8 @@ def evaluate(
                 title, ["features", "#value", "#95%", f"#more than {rows[0][0]}", "#seconds"], rows
             )
     if json:
-        print_json({"measured": plain(found), "skipped": study.skipped})
+        labelled = {task: about_labels(own) for task, own in study.labels.items()}
+        print_json({"measured": plain(found), "labels": labelled, "skipped": study.skipped})
     else:
         show_skipped(study.skipped)
     if study.skipped:
@@ -187,7 +191,7 @@ def fit(
 
     Example: [bold]mediafm probe fit clip-tone --labels tones.csv[/bold]
     """
-    from mediafm.probes.artifact import Probe
+    from mediafm.probes.artifact import Probe, check_folder
     from mediafm.probes.bootstrap import mean_interval
     from mediafm.probes.evaluate import fit_all
     from mediafm.probes.iab import display_names
@@ -200,9 +204,11 @@ def fit(
     own = load_labels(task, bench.catalog)
     if not json:
         show_labels(own)
+    check_folder(probes / task.name)  # before minutes of work
     contender = Contender(features, features, (version,) if version else (), alone, not no_global)
-    [run] = bench.measure(own, contender)
     spec = bench.spec(contender)
+    check_model(model, [spec])
+    [run] = bench.measure(own, contender)
     fitted = fit_all(own, bench.vectors(own, spec, version), seed=bench.seed)
     interval = mean_interval(METRICS[run.metric], [run.predictions])
     measured = {
@@ -225,7 +231,7 @@ def fit(
     )
     probe.save(probes / task.name)
     if json:
-        print_json({"probe": str(probes / task.name), **probe.measured})
+        print_json({"probe": str(probes / task.name), **probe.measured, **about_labels(own)})
         return
     value, span = cells(interval)
     say(
@@ -270,15 +276,23 @@ def apply(
 
     probe = Probe.load(probes / name)
     bench = open_bench(catalog, model, None, json)
-    for title_id in title or ():
+    titles = list(dict.fromkeys(title or ()))
+    for title_id in titles:
         bench.catalog.title(title_id)  # a name that is wrong is said before anything is written
+    target = out or Path(f"{name}.parquet")
+    if clips and target.exists() and clips.exists() and target.samefile(clips):
+        raise MediaFMError("is the file of the clips", where=target, do="name another --out")
+    check_model(model, [probe.spec])
     wanted, wrong = read_clips(clips, bench.catalog) if clips else (None, [])
     # The version of the fit, if the catalog still has it and none is named.
     held = {v.name for v in bench.catalog.versions()}
     version = version or (probe.version if probe.version in held else None)
     probe.check(bench.made_by(probe.spec, version))
     embedder = bench.embedder(version) if probe.spec.needs_model else None
-    target = out or Path(f"{name}.parquet")
+    if wanted is not None and titles:
+        wanted = [clip for clip in wanted if clip.title_id in titles]
+        if not wanted:
+            raise MediaFMError("holds no clip of these titles", where=clips)
     failed: list[str] = []
     found = run(
         probe,
@@ -286,7 +300,7 @@ def apply(
         wanted,
         version=version,
         embedder=embedder,
-        titles=title,
+        titles=titles,
         failed=failed,
         progress=reporter(json),
     )
@@ -370,12 +384,11 @@ def gate(
     from mediafm.probes.gate import gate_versions, passes
 
     bench = open_bench(catalog, None, work, json)
-    found, skipped = gate_versions(bench, load_tasks(names, None), ours, theirs, features)
-    passed = passes(found, skipped)
+    found, study = gate_versions(bench, load_tasks(names, None), ours, theirs, features)
+    passed = passes(found, study.skipped)
     if json:
-        rows = [asdict(j) | {"outcome": j.outcome} for j in found]
-        print_json({"passed": passed, "tasks": plain(rows), "skipped": skipped})
+        print_json({"passed": passed, **judgements(found, study)})
     else:
-        show_judgements(ours, theirs, found, skipped, passed)
+        show_judgements(ours, theirs, found, study, passed)
     if not passed:
         raise typer.Exit(1)

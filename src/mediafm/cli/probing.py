@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,10 @@ from mediafm.errors import MediaFMError
 if TYPE_CHECKING:
     from mediafm.probes.bench import Bench
     from mediafm.probes.bootstrap import Interval
+    from mediafm.probes.features import FeatureSpec
     from mediafm.probes.gate import Judgement
     from mediafm.probes.labels import LabelSet
+    from mediafm.probes.study import Study
     from mediafm.probes.task import Task
 
 PROBES = Path("mediafm-probes")
@@ -52,6 +55,19 @@ def open_bench(catalog: str, model: Path | None, work: Path | None, json: bool) 
     return Bench(Catalog.open(catalog), work, model=model, progress=reporter(json))
 
 
+def check_model(model: Path | None, specs: Sequence[FeatureSpec]) -> None:
+    """Refuses a model that would not be asked.
+
+    Raises:
+        MediaFMError: None of the features is computed by a model.
+    """
+    if model is not None and not any(spec.needs_model for spec in specs):
+        raise MediaFMError(
+            "--model is not used: these features are read from a stored version",
+            do="leave it out, and name the version with --version where it is not the current one",
+        )
+
+
 def load_tasks(names: list[str], labels: Path | None) -> list[Task]:
     """Tasks by file or name, with the label files that the user named."""
     from mediafm.probes.task import load_task
@@ -76,9 +92,14 @@ def named(text: str, alone: bool, no_global: bool) -> str:
 
 
 def show_labels(labels: LabelSet) -> None:
-    """Prints what is wrong with labels."""
-    for line in labels.summary():
+    """Prints what is wrong with labels, and what else a user should know of them."""
+    for line in [*labels.summary(), *labels.notes]:
         say(f"  {line}")
+
+
+def about_labels(labels: LabelSet) -> dict[str, list[str]]:
+    """What :func:`show_labels` prints, for JSON; every row that is wrong."""
+    return {"wrong": [str(problem) for problem in labels.problems], "notes": list(labels.notes)}
 
 
 def show_skipped(skipped: list[str]) -> None:
@@ -117,10 +138,21 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def judgements(found: Sequence[Judgement], study: Study) -> dict[str, Any]:
+    """What :func:`show_judgements` prints, for JSON."""
+    return {
+        "tasks": plain([asdict(j) | {"outcome": j.outcome} for j in found]),
+        "labels": {task: about_labels(own) for task, own in study.labels.items()},
+        "skipped": study.skipped,
+    }
+
+
 def show_judgements(
-    ours: str, theirs: str, found: Sequence[Judgement], skipped: list[str], passed: bool
+    ours: str, theirs: str, found: Sequence[Judgement], study: Study, passed: bool
 ) -> None:
     """Prints what the gate said."""
+    for own in study.labels.values():
+        show_labels(own)
     print_table(
         f"{ours} against {theirs}",
         ["task", "metric", f"#{ours}", f"#{theirs}", "#difference, 95%", "outcome"],
@@ -136,5 +168,5 @@ def show_judgements(
             for j in found
         ],
     )
-    show_skipped(skipped)
+    show_skipped(study.skipped)
     say("passed: no task is worse beyond noise" if passed else "failed")

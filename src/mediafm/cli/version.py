@@ -22,9 +22,9 @@ from mediafm.cli.probing import (
     LabelsOption,
     ModelOption,
     WorkOption,
+    judgements,
     load_tasks,
     open_bench,
-    plain,
     show_judgements,
 )
 from mediafm.errors import MediaFMError
@@ -131,14 +131,14 @@ def validate(
     from mediafm.versions import validate as run
 
     bench = open_bench(catalog, None, work, json)
-    noted, found, skipped = run(
+    noted, found, study = run(
         bench, name, load_tasks(names, labels), against=against, features=features
     )
     if json:
-        rows = [asdict(j) | {"outcome": j.outcome} for j in found]
-        print_json({**asdict(noted), "judgements": plain(rows), "skipped": skipped})
+        # `tasks` of the note are outcomes; those of the judgements say the same and more.
+        print_json({**asdict(noted), **judgements(found, study)})
     else:
-        show_judgements(name, noted.against, found, skipped, noted.passed)
+        show_judgements(name, noted.against, found, study, noted.passed)
         if noted.passed:
             say(f"next: mediafm version promote {name}")
     if not noted.passed:

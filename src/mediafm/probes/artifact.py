@@ -18,8 +18,9 @@ from mediafm.fingerprint import fingerprint
 from mediafm.probes.features import FeatureSpec, Part
 from mediafm.probes.heads import Head
 
-WEIGHTS, ABOUT = "probe.safetensors", "probe.json"
-FORMAT = 1
+ABOUT = "probe.json"
+FORMAT = 2
+_ATTEMPTS = 20
 _ARRAYS = ("mean_D", "std_D", "weight_DC", "bias_C", "slope_C", "offset_C", "threshold_C")
 
 
@@ -48,11 +49,23 @@ class Probe:
 
     @property
     def fingerprint(self) -> str:
-        """Of the head's weights and of what it is bound to."""
+        """Of the head's weights and of everything that is said of it."""
         weights = {name: getattr(self.head, name).tobytes().hex() for name in _ARRAYS}
-        return fingerprint(
-            {"weights": weights, "spec": dataclasses.asdict(self.spec), **self.made_by}
-        )
+        return fingerprint({"weights": weights, **json.loads(json.dumps(self._about()))})
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "kind": self.head.kind,
+            "classes": self.head.classes,
+            "titles": self.titles,
+            "penalty": self.head.penalty,
+            "features": dataclasses.asdict(self.spec),
+            "made_by": self.made_by,
+            "version": self.version,
+            "measured": self.measured,
+        }
 
     def check(self, made_by: dict[str, str]) -> None:
         """Refuses features that others made than those of the fit.
@@ -72,30 +85,25 @@ class Probe:
                 )
 
     def save(self, folder: Path) -> None:
-        """Writes the probe's folder; each file appears whole or not at all, the weights last.
+        """Writes the probe's folder.
+
+        ``probe.json`` comes last and names the file of the weights, so that who reads meanwhile,
+        and who reads after a kill, finds the old probe or the new one.
 
         Raises:
             MediaFMError: The folder cannot be written.
         """
-        about = {
-            "format": FORMAT,
-            "name": self.name,
-            "kind": self.head.kind,
-            "classes": self.head.classes,
-            "titles": self.titles,
-            "penalty": self.head.penalty,
-            "features": dataclasses.asdict(self.spec),
-            "made_by": self.made_by,
-            "version": self.version,
-            "measured": self.measured,
-            "fingerprint": self.fingerprint,
-        }
+        own = self.fingerprint
+        about = {**self._about(), "weights": f"{own}.safetensors", "fingerprint": own}
         arrays = {name: np.ascontiguousarray(getattr(self.head, name)) for name in _ARRAYS}
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            before = _named_weights(folder)
             text = json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+            write_whole(folder / about["weights"], save(arrays))
             write_whole(folder / ABOUT, text.encode())
-            write_whole(folder / WEIGHTS, save(arrays))
+            if before and before != about["weights"]:
+                (folder / before).unlink(missing_ok=True)
         except OSError as error:
             raise MediaFMError(
                 f"cannot be written ({describe_os_error(error)})", where=folder
@@ -108,15 +116,29 @@ class Probe:
         Raises:
             MediaFMError: Nothing is there, or it is damaged.
         """
+        for _ in range(_ATTEMPTS):
+            try:
+                return cls._load(folder)
+            except FileNotFoundError:
+                if not (folder / ABOUT).exists():
+                    break  # else it was fitted anew in between, and the old weights went
+        else:
+            raise MediaFMError("its weights are missing", where=folder, do="fit it anew")
+        raise MediaFMError(
+            "there is no probe", where=folder, do="make one with `mediafm probe fit`"
+        ) from None
+
+    @classmethod
+    def _load(cls, folder: Path) -> Probe:
         try:
             about = json.loads((folder / ABOUT).read_text("utf-8"))
-            arrays = load_file(folder / WEIGHTS)
             if about["format"] != FORMAT:
                 raise MediaFMError(
                     f"has format {about['format']}, this mediafm knows {FORMAT}",
                     where=folder,
                     do="fit it anew",
                 )
+            arrays = load_file(folder / Path(about["weights"]).name)
             head = Head(
                 kind=about["kind"],
                 classes=tuple(about["classes"]),
@@ -137,19 +159,53 @@ class Probe:
                 dict(about["measured"]),
                 about["version"],
             )
-            if probe.fingerprint != about["fingerprint"]:
+            if probe.fingerprint != about["fingerprint"] or not _fits(head, probe.titles):
                 raise ValueError("fingerprint")
         except FileNotFoundError:
-            raise MediaFMError(
-                "there is no probe", where=folder, do="make one with `mediafm probe fit`"
-            ) from None
+            raise
         except OSError as error:
             raise MediaFMError(
                 f"cannot be read ({describe_os_error(error)})", where=folder
             ) from None
-        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise MediaFMError("is damaged", where=folder, do="fit it anew") from None
         return probe
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a place where no probe can be kept.
+
+    Raises:
+        MediaFMError: A file is in the way, or there is no right to write.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaFMError(
+            f"no probe can be kept there ({describe_os_error(error)})",
+            where=folder,
+            do="name another folder: --probes",
+        ) from None
+
+
+def _named_weights(folder: Path) -> str:
+    """The file of weights that a probe's folder names; empty where it holds no probe."""
+    try:
+        return Path(json.loads((folder / ABOUT).read_text("utf-8"))["weights"]).name
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+def _fits(head: Head, titles: tuple[str, ...]) -> bool:
+    """Whether the parts of a head belong together."""
+    width, classes = len(head.mean_D), len(head.classes)
+    shapes = [(width,)] * 2 + [(width, classes)] + [(classes,)] * 4
+    arrays = [getattr(head, name) for name in _ARRAYS]
+    return (
+        [array.shape for array in arrays] == shapes
+        and all(np.isfinite(array).all() for array in arrays)
+        and len(titles) in (0, classes)
+    )
 
 
 def _part(source: str, readouts: list[list[Any]]) -> Part:

@@ -155,7 +155,7 @@ class Bench:
         key = self._key(labels, spec, version, number, budget)
         path = self.folder / f"{key}.npz" if self.folder else None
         run = kept.read(path) if path and path.exists() else None
-        if run is None:
+        if run is None or run.metric != labels.task.metric:
             x_ND = self.vectors(labels, spec, version, number)
             run = evaluate(labels, x_ND, seed=self.seed, budget=budget, designs=self._designs)
             if path:

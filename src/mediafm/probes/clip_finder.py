@@ -26,6 +26,8 @@ SLACK = US // 2
 """By how much a span may stick out of its title: people round times."""
 SHORTEST = 1000
 """Microseconds: a shorter clip is a slip of units."""
+_TINY = US // 10
+"""Microseconds: where all clips are shorter, and at the very beginning, that is one as well."""
 _TIMES = {US: ("start", "end"), 1: ("start_us", "end_us")}
 TIMES = tuple(name for names in _TIMES.values() for name in names)
 """Columns that can hold the times of clips."""
@@ -93,7 +95,7 @@ class ClipFinder:
         self._unknown: dict[str, str] = {}
         self._times: dict[str, Times] = {}
         self._wholes: dict[str, tuple[Span | None, bool]] = {}
-        self._inside = 0
+        self._inside = self._tiny = 0
         self._units: Counter[str] = Counter()
 
     def title(self, cell: Any) -> TitleRecord:
@@ -189,6 +191,8 @@ class ClipFinder:
             self._units[error.unit] += 1
             raise
         self._inside += 1
+        # Of a title that is a thousand times as long, they would be clips.
+        self._tiny += unit == 1 and last - first < _TINY and last * 1000 <= whole.end + SLACK
         if gaps:
             times_N2 = self.times(title_id)
             near = np.searchsorted(times_N2[:, 1], span.start, side="right")
@@ -202,6 +206,13 @@ class ClipFinder:
         Raises:
             MediaFMError: Most of them do; the rest would be taken for other clips.
         """
+        if self._inside and self._tiny == self._inside:
+            raise MediaFMError(
+                "all clips last less than a tenth of a second, and lie in the first thousandth of "
+                "their titles; are these milliseconds?",
+                where=self.where,
+                do="write seconds into start and end, or microseconds into start_us and end_us",
+            )
         unit, count = max(self._units.items(), key=lambda item: item[1], default=("", 0))
         if unit and count > self._inside:
             total = count + self._inside

@@ -15,7 +15,7 @@ from mediafm.probes.bootstrap import (
     mean_interval,
 )
 from mediafm.probes.metrics import METRICS
-from mediafm.probes.study import Contender, Measurement
+from mediafm.probes.study import Contender, Measurement, Study
 from mediafm.probes.task import Task
 
 
@@ -57,7 +57,7 @@ def compare(ours: Measurement, theirs: Measurement, *, draws: int = 1000) -> Dif
 
 def gate(
     bench: Bench, tasks: Sequence[Task], ours: Contender, theirs: Contender
-) -> tuple[list[Judgement], list[str]]:
+) -> tuple[list[Judgement], Study]:
     """Judges a model against another.
 
     Args:
@@ -67,7 +67,7 @@ def gate(
         theirs: The model that it would replace.
 
     Returns:
-        One judgement per task, and what could not be judged.
+        One judgement per task, and the study they are from: it says what was skipped.
 
     Raises:
         MediaFMError: Nothing could be judged.
@@ -91,7 +91,7 @@ def gate(
         )
     if not found:
         raise MediaFMError("nothing could be judged: " + "; ".join(study.skipped))
-    return found, study.skipped
+    return found, study
 
 
 def passes(found: Sequence[Judgement], skipped: Sequence[str]) -> bool:
@@ -101,7 +101,7 @@ def passes(found: Sequence[Judgement], skipped: Sequence[str]) -> bool:
 
 def gate_versions(
     bench: Bench, tasks: Sequence[Task], ours: str, theirs: str, features: str = "context"
-) -> tuple[list[Judgement], list[str]]:
+) -> tuple[list[Judgement], Study]:
     """Judges a version against the one that it would replace; see :func:`gate`.
 
     Raises:

@@ -12,7 +12,7 @@ import numpy as np
 from mediafm.errors import MediaFMError, describe_os_error
 from mediafm.files import whole_file
 from mediafm.probes.evaluate import Evaluation
-from mediafm.probes.metrics import Predictions
+from mediafm.probes.metrics import METRICS, Predictions
 
 
 class KeepError(MediaFMError):
@@ -81,6 +81,8 @@ def read(path: Path) -> Evaluation | None:
                 tuple(about["classes"]),
                 tuple(about["groups"]),
             )
+        if about["metric"] not in METRICS:
+            return None
         return Evaluation(
             predictions,
             about["metric"],
@@ -88,5 +90,5 @@ def read(path: Path) -> Evaluation | None:
             about["fitted"],
             about["seconds"],
         )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         return None

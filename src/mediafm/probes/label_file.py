@@ -168,7 +168,10 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
             column = column.cast(pa.timestamp("us"), safe=False)
     except pa.ArrowException:
         pass  # each row says so
-    return list(column.to_pylist())
+    try:
+        return list(column.to_pylist())
+    except (OverflowError, ValueError):  # dates of a year that Python does not know
+        return [str(value) for value in column.cast(pa.int64()).to_pylist()]
 
 
 def _csv(path: Path, text: TextIO, wanted: Collection[str]) -> LabelFile:

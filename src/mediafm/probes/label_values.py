@@ -6,7 +6,9 @@ weighted impressions and clicks of a log, which :func:`rate` makes a number of.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,7 +20,26 @@ from mediafm.probes.iab import Taxonomy, load_taxonomy
 from mediafm.probes.label_file import LabelFile, Problem
 from mediafm.probes.task import DEFAULT_COLUMN, Task
 
-Value: TypeAlias = frozenset[str] | float | tuple[float, float]
+
+@dataclass(slots=True)
+class Log:
+    """What the rows of a log say of one clip, each weighted by inverse propensity.
+
+    Args:
+        views: Impressions.
+        clicks: Clicks.
+    """
+
+    views: list[float] = field(default_factory=list)
+    clicks: list[float] = field(default_factory=list)
+
+    def add(self, other: Log) -> None:
+        """Takes in what further rows say."""
+        self.views += other.views
+        self.clicks += other.clicks
+
+
+Value: TypeAlias = frozenset[str] | float | Log
 OfRow: TypeAlias = Callable[[int, TitleRecord], Value]
 LOG = ("impressions", "clicks", "propensity")
 """Columns of a log of what was shown."""
@@ -201,7 +222,7 @@ def _of_log(file: LabelFile) -> OfRow:
             raise WrongCellError(kind, f"propensity is {p:g}, must be above 0 and at most 1")
         if not np.isfinite(views / p):
             raise WrongCellError(kind, f"{views:g} impressions at a propensity of {p:g}")
-        return views / p, clicks / p
+        return Log([views / p], [clicks / p])
 
     return of_row
 
@@ -214,10 +235,12 @@ def rate(value: Value) -> float:
     Raises:
         WrongCellError: The clip was never shown.
     """
-    if not isinstance(value, tuple):
+    if not isinstance(value, Log):
         assert isinstance(value, float)
         return value
-    views, clicks = value
+    # Exact sums, and no more digits than they deserve: else rates that are equal differ by the
+    # order of the rows, and a head learns it.
+    views, clicks = math.fsum(value.views), math.fsum(value.clicks)
     if views <= 0:
         raise WrongCellError("never shown", "was never shown")
-    return clicks / views
+    return float(f"{clicks / views:.12g}")

@@ -19,7 +19,7 @@ from mediafm.errors import MediaFMError, one_line
 from mediafm.probes.cells import WrongCellError, absent, plain
 from mediafm.probes.clip_finder import TIMES, ClipFinder, Titles, draw_negatives, time_columns
 from mediafm.probes.label_file import LabelFile, Problem, read_file, summary
-from mediafm.probes.label_values import LOG, ClassReader, Value, rate, value_reader
+from mediafm.probes.label_values import LOG, ClassReader, Log, Value, rate, value_reader
 from mediafm.probes.splits import check_groups, check_sides, some, split_notes, usable
 from mediafm.probes.task import Task
 from mediafm.timeline import Clip
@@ -131,6 +131,7 @@ def load_labels(task: Task, catalog: Titles) -> LabelSet:
     if task.negatives:
         kept = _with_negatives(reading, kept)
     names, y_NC = _matrix(task, classes.classes, kept)
+    reading.notes += _alike(names)
     entries = list(kept.values())
     groups = tuple(e.group for e in entries)
     titles = [clip.title_id for clip in kept]
@@ -242,8 +243,8 @@ def _add(reading: _Reading, clip: Clip, new: _Entry) -> None:
                 what = f"names classes, row {held.row} says that none applies; this row counts"
             reading.problems.append(Problem(new.row, what, "repeated"))
         held.value |= new.value
-    elif isinstance(held.value, tuple) and isinstance(new.value, tuple):
-        held.value = held.value[0] + new.value[0], held.value[1] + new.value[1]
+    elif isinstance(held.value, Log) and isinstance(new.value, Log):
+        held.value.add(new.value)
     else:
         held.wrong |= held.value != new.value
 
@@ -255,7 +256,7 @@ def _text(entry: _Entry, apart: bool) -> str:
         return " ".join(word for word in (entry.group, entry.side) if word)
     if isinstance(value, frozenset):
         return "|".join(sorted(value)) or "none"
-    return "a log" if isinstance(value, tuple) else f"{value:g}"
+    return "a log" if isinstance(value, Log) else f"{value:g}"
 
 
 def _agreed(reading: _Reading) -> dict[Clip, _Entry]:
@@ -281,6 +282,16 @@ def _agreed(reading: _Reading) -> dict[Clip, _Entry]:
             for row, _ in entry.said or [(entry.row, "")]:
                 reading.left_out(row, error)
     return kept
+
+
+def _alike(names: Sequence[str]) -> list[str]:
+    """Classes that differ by case only: one of them is a slip, most likely."""
+    by_fold: dict[str, list[str]] = {}
+    for name in names:
+        by_fold.setdefault(name.casefold(), []).append(name)
+    pairs = [own for own in by_fold.values() if len(own) > 1]
+    shown = (" and ".join(f"'{name}'" for name in own) for own in pairs)
+    return [f"{pair} are classes of their own; are they one?" for pair in shown]
 
 
 def _with_negatives(reading: _Reading, kept: dict[Clip, _Entry]) -> dict[Clip, _Entry]:

@@ -173,8 +173,8 @@ class Task:
                 f"negatives is {self.negatives}", do="use 0 to 100, in a binary task"
             )
         for name in self.derived_from:
-            hint = "" if name in FIELDS else did_you_mean(name, FIELDS)
-            if hint:
+            if name not in FIELDS:
+                hint = did_you_mean(name, FIELDS) or f"choose {' or '.join(FIELDS)}"
                 raise MediaFMError(f"derived_from names '{name}', which no title has", do=hint)
 
     def replace(self, **changes: Any) -> Task:
@@ -201,7 +201,7 @@ def load_task(name: str | Path, labels: str | Path | None = None) -> Task:
     Raises:
         MediaFMError: No such file or task, unknown fields, or values that do not fit.
     """
-    path = Path(name).expanduser()
+    path = _of_user(name)
     if path.suffix.lower() != ".toml":
         known = built_in()
         if str(name) not in known:
@@ -254,7 +254,14 @@ def _task(path: Path, values: dict[str, Any]) -> Task:
 def _path(name: str, value: str | Path) -> Path:
     if not str(value).strip() or "\0" in str(value):
         raise MediaFMError(f"{name} names no file", do="write its path, beside the task file")
-    return Path(value).expanduser()
+    return _of_user(value)
+
+
+def _of_user(text: str | Path) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise MediaFMError(f"'{text}' begins with a user that is not there") from None
 
 
 def _texts(name: str, values: Any) -> tuple[str, ...]:

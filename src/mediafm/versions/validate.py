@@ -8,6 +8,7 @@ from mediafm.catalog.records import Validation
 from mediafm.errors import MediaFMError
 from mediafm.probes.bench import Bench
 from mediafm.probes.gate import Judgement, gate_versions, passes
+from mediafm.probes.study import Study
 from mediafm.probes.task import Task
 
 
@@ -18,7 +19,7 @@ def validate(
     *,
     against: str | None = None,
     features: str = "context",
-) -> tuple[Validation, list[Judgement], list[str]]:
+) -> tuple[Validation, list[Judgement], Study]:
     """Judges a version by probes, and notes in the catalog what came out.
 
     Args:
@@ -29,7 +30,7 @@ def validate(
         features: What the heads read.
 
     Returns:
-        What was noted, a judgement per task, and what could not be judged. It passed if no task
+        What was noted, a judgement per task, and the study they are from. It passed if no task
         is worse beyond noise and every task could be judged.
 
     Raises:
@@ -45,9 +46,9 @@ def validate(
                 do="name one: --against",
             )
         against = current.name
-    found, skipped = gate_versions(bench, tasks, name, against, features)
-    passed = passes(found, skipped)
+    found, study = gate_versions(bench, tasks, name, against, features)
+    passed = passes(found, study.skipped)
     outcomes: dict[str, str] = {judgement.task: judgement.outcome for judgement in found}
     validation = Validation(name, version.fingerprint, against, passed, outcomes)
     catalog.record_validation(validation)
-    return validation, found, skipped
+    return validation, found, study
