@@ -81,7 +81,7 @@ def catalog(tmp_path):
 
 def test_search_says_why(catalog, capsys):
     assert main(["search", "rain", "-c", catalog, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)["found"]
     assert (found[0]["title_id"], found[0]["shot"], found[0]["text"]) == (
         "film",
         0,
@@ -89,7 +89,7 @@ def test_search_says_why(catalog, capsys):
     )
     assert found[0]["because"]["text"] > 0.9
     assert main(["search", "the sea", "-c", catalog, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)["found"]
     assert found[0]["shot"] == 1  # nothing is said in it, but it shows the sea
     assert found[0]["because"] == {"video": pytest.approx(1, abs=1e-3)}
     assert main(["search", "night", "-c", catalog]) == 0

@@ -16,7 +16,9 @@ from mediafm.catalog import Catalog, VersionRecord
 _READ = """
 import sys
 import numpy as np
-from mediafm.catalog import Catalog
+from mediafm.catalog import Catalog, indexes, nearest
+from mediafm.search import similar
+indexes.EXACT, nearest._TOO_MANY, nearest._SLACK = 8, 1000.0, 0  # by the index, though few
 catalog = Catalog.open(sys.argv[1])
 print("ready", flush=True)
 seen = set()
@@ -26,6 +28,11 @@ for turn in range(100_000):
     marks = {float(x_NH.argmax(axis=1).min()) for _, x_NH in catalog.iter_embeddings()}
     marks |= {float(x_NH.argmax(axis=1).max()) for _, x_NH in catalog.iter_embeddings()}
     titles = {t.title_id for t, _ in catalog.iter_embeddings()}
+    query_H = np.eye(5)[int(version.name[1:]) % 5]
+    near = catalog.nearest(query_H, 12, version=version.name)
+    assert len(near) == 12 and all(n.cosine > 0.99 for n in near), near
+    assert catalog.said("t1")[0].title_id == "t1"
+    assert similar(catalog, "t0", 0, 3)[1]
     assert len(marks) == 1, marks  # of one model only
     assert marks == {int(version.name[1:]) % 5}, (marks, version.name)
     assert {"t0", "t1", "t2"} <= titles, titles  # those that are never touched
@@ -81,6 +88,7 @@ def test_a_reader_in_a_loop_meets_no_half_version_and_no_error(catalog):
             writer.erase(f"new{number - 2}")
         writer.collect_orphans()
         writer.compact()
+        writer.index(exact=8)
         assert reader.poll() is None, "the reader failed"
     reader.send_signal(signal.SIGTERM)
     out, _ = reader.communicate()

@@ -12,6 +12,7 @@ from pathlib import Path
 from mediafm.catalog import locks, schemas, upkeep
 from mediafm.catalog.embedded import VersionStore
 from mediafm.catalog.guard import guard
+from mediafm.catalog.nearest import NearestStore
 from mediafm.catalog.records import EncoderRecord, Failure, TitleRecord
 from mediafm.catalog.refill import EncoderStore
 from mediafm.catalog.snapshot import latest, title_rows
@@ -33,7 +34,7 @@ _FILE = "catalog.json"
 _OURS = {"locks", "leases", "features", "metadata", "embeddings"}
 
 
-class Catalog(VersionStore, EncoderStore):
+class Catalog(VersionStore, EncoderStore, NearestStore):
     """A catalog, made by :meth:`create`, :meth:`open` or :meth:`open_or_create`.
 
     Reading is pinned to one state until :meth:`refresh`; what the object writes itself is visible

@@ -12,7 +12,6 @@ from mediafm.catalog import schemas, upkeep
 from mediafm.catalog.clip import CatalogClip, pooled
 from mediafm.catalog.reader import batches
 from mediafm.catalog.records import Promotion, TitleRecord, VersionRecord
-from mediafm.catalog.snapshot import Snapshot
 from mediafm.catalog.tables import PinnedTable, append, delete_ingests
 from mediafm.catalog.versions import VersionBook
 from mediafm.catalog.writer import now_us
@@ -279,28 +278,33 @@ class VersionStore(VersionBook):
         return pooled(e_KH, np.ones(len(own)))
 
     def iter_embeddings(
-        self, name: str | None = None
+        self, name: str | None = None, ids: Sequence[str] | None = None
     ) -> Iterator[tuple[TitleRecord, npt.NDArray[np.float32]]]:
         """Streams a version title by title, in bounded memory.
 
         Args:
             name: The version; the current one by default.
+            ids: Titles in the order wanted; all, sorted, by default.
 
         Yields:
-            Title and ``x_NH``, sorted by title; titles that are not embedded are left out.
+            Title and ``x_NH``; titles that are not embedded are left out.
+
+        Raises:
+            CatalogError: There is no such version or title; raised before the first record.
         """
         version = self.version(name)
         snapshot = self._snapshot()
-        return self._each(snapshot, snapshot.tables.get(f"embeddings/{version.name}"), version)
+        titles = [self._title(snapshot, i) for i in (snapshot.titles if ids is None else ids)]
+        return self._each(titles, snapshot.tables.get(f"embeddings/{version.name}"), version)
 
     def _each(
-        self, snapshot: Snapshot, pinned: PinnedTable | None, version: VersionRecord
+        self, titles: Sequence[TitleRecord], pinned: PinnedTable | None, version: VersionRecord
     ) -> Iterator[tuple[TitleRecord, npt.NDArray[np.float32]]]:
         if pinned is None:
             return
         with self._guard():
             runs = pinned.runs
-        embedded = [title for title in snapshot.titles.values() if title.ingest_id in runs]
+        embedded = [title for title in titles if title.ingest_id in runs]
         for batch in batches(embedded):
             with self._guard():
                 found = pinned.many([title.ingest_id for title in batch], ["vector"], lost=True)

@@ -72,17 +72,20 @@ class CatalogFusion:
     over: str
 
     @classmethod
-    def of(cls, catalog: Catalog, title_id: str) -> CatalogFusion:
+    def of(
+        cls, catalog: Catalog, title_id: str, modalities: Sequence[str] | None = None
+    ) -> CatalogFusion:
         """Takes the means over a title and an even part of the others.
 
         Args:
             catalog: The catalog.
             title_id: A title that is among them for certain.
+            modalities: Which are fused; all by default.
 
         Raises:
             CatalogError: There is no such title.
         """
-        held = catalog.encoders()
+        held = list(catalog.encoders() if modalities is None else modalities)
         order = [m for m in _ORDER if m in held] + [m for m in held if m not in _ORDER]
         ids, shots = _spread(catalog, title_id)
         sums: dict[str, npt.NDArray[np.float64]] = {}

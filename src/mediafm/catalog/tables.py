@@ -268,13 +268,13 @@ class PinnedTable:
             CatalogError: The pinned version was cleaned away and the title replaced since.
         """
         wanted = () if lost else ingest_ids
-        return self._lasting(lambda: self._read(ingest_ids, columns), wanted)
+        return self.lasting(lambda: self._read(ingest_ids, columns), wanted)
 
     def all(self) -> pa.Table:
         """The whole table in row order; for small tables."""
-        return self._lasting(lambda: self.dataset.to_table(scan_in_order=True))
+        return self.lasting(lambda: self.dataset.to_table(scan_in_order=True))
 
-    def _lasting(self, read: Callable[[], T], ingest_ids: Iterable[str] = ()) -> T:
+    def lasting(self, read: Callable[[], T], ingest_ids: Iterable[str] = ()) -> T:
         """Reads, also when the pinned version was cleaned away under a long-lived reader.
 
         What one ingest wrote does not change, so the latest version serves as well, as long as the
@@ -311,7 +311,7 @@ class PinnedTable:
             place = self.runs[ingest_id][0] + keys.index(value)
             return self.dataset.to_table(columns=[column], offset=place, limit=1)
 
-        return self._lasting(read, [ingest_id])[column][0].as_py()
+        return self.lasting(read, [ingest_id])[column][0].as_py()
 
     def present_counts(self, ingest_ids: Iterable[str]) -> dict[str, int]:
         """Ingest id to the number of its rows whose ``present`` is true."""
@@ -324,7 +324,7 @@ class PinnedTable:
                     counts[entry["values"]] += entry["counts"]
             return {ingest_id: counts[ingest_id] for ingest_id in wanted if counts[ingest_id]}
 
-        return self._lasting(read, wanted)
+        return self.lasting(read, wanted)
 
     def _read(self, ingest_ids: Sequence[str], columns: Sequence[str]) -> list[pa.Table]:
         names = list(columns)

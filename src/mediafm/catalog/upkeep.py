@@ -12,6 +12,7 @@ from typing import Any
 
 from mediafm.catalog import locks
 from mediafm.catalog.guard import is_conflict, is_missing
+from mediafm.catalog.indexes import drop_words, index_words
 from mediafm.catalog.records import Failure
 from mediafm.catalog.schemas import table_to_records
 from mediafm.catalog.snapshot import (
@@ -244,8 +245,12 @@ def erase(store: Store, cache: FragmentCache, ingest_ids: Collection[str]) -> No
         if gone := held.intersection(ingest_ids):
             delete_ingests(store.table(name), gone)
     with locks.locked(store.work / "locks" / "compact.lock", wait=True):
+        # An index of vectors loses the rows with their fragments. That of words keeps the list of
+        # all words that it ever saw.
+        drop_words(store.table("cues"))
         for name in [*list_tables(store), "titles"]:
             _rewrite(store.table(name))
+        index_words(store.table("cues"))
 
 
 def _rewrite(uri: str) -> None:

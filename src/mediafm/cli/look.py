@@ -1,11 +1,10 @@
-"""Commands that look into a catalog: ``similar``, ``search``, ``plot``, ``info``."""
+"""Commands that look into a catalog: ``plot``, ``info``."""
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
@@ -14,107 +13,13 @@ from mediafm.cli.output import (
     CATALOG,
     CatalogOption,
     JsonOption,
+    VersionOption,
     clock,
     print_json,
     print_table,
     say,
 )
 from mediafm.timeline import US, format_time
-
-VersionOption = Annotated[
-    str | None, typer.Option(help="Version of the embeddings; the current one by default.")
-]
-
-
-def similar(
-    place: Annotated[str, typer.Argument(help="A shot: TITLE@00:03:10.")],
-    catalog: CatalogOption = CATALOG,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many to find.")] = 10,
-    version: VersionOption = None,
-    elsewhere: Annotated[bool, typer.Option(help="Only shots of other titles.")] = False,
-    features: Annotated[
-        str, typer.Option(help="context, or fused: the encoders' features of each shot alone.")
-    ] = "context",
-    json: JsonOption = False,
-) -> None:
-    """Find the shots most similar to one, in context.
-
-    Example: [bold]mediafm similar big-buck-bunny@00:03:10[/bold]
-    """
-    from mediafm.errors import MediaFMError
-    from mediafm.search import Features, parse_place
-    from mediafm.search import similar as find
-
-    if features not in get_args(Features):
-        raise MediaFMError(
-            f"there are no features '{features}'", do=f"choose {' or '.join(get_args(Features))}"
-        )
-    opened = Catalog.open(catalog)
-    title_id, time = (place, 0) if opened.find(place) else parse_place(place)
-    shot, hits = find(
-        opened,
-        title_id,
-        time,
-        count,
-        version=version,
-        features=cast(Features, features),
-        elsewhere=elsewhere,
-    )
-    if json:
-        print_json({"query": {"title_id": title_id, **asdict(shot)}, "hits": [*map(asdict, hits)]})
-        return
-    print_table(
-        f"Like shot {shot.index} of {title_id}, {shot.span}",
-        ["#", "title", "#shot", "from", "to", "#cosine"],
-        [
-            (
-                rank,
-                hit.title_id,
-                hit.shot,
-                format_time(hit.span.start),
-                format_time(hit.span.end),
-                f"{hit.score:.3f}",
-            )
-            for rank, hit in enumerate(hits, 1)
-        ],
-    )
-
-
-def search(
-    query: Annotated[str, typer.Argument(help="What the shot shows, or what is said in it.")],
-    catalog: CatalogOption = CATALOG,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many to find.")] = 10,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    json: JsonOption = False,
-) -> None:
-    """Find shots by a sentence: in their timed text, and where the encoder can, in pictures.
-
-    Example: [bold]mediafm search "the bridge blows up"[/bold]
-    """
-    from mediafm.search import query_encoders
-    from mediafm.search import search as find
-
-    opened = Catalog.open(catalog)
-    encoders = query_encoders(opened, device)
-    found = find(opened, query, count, encoders=encoders)
-    if json:
-        print_json([*map(asdict, found)])
-        return
-    print_table(
-        f"{query}  (looked for in {', '.join(encoders)})",
-        ["#", "title", "#shot", "from", "why, cosine", "said"],
-        [
-            (
-                rank,
-                hit.title_id,
-                hit.shot,
-                format_time(hit.span.start),
-                ", ".join(f"{name} {cosine:.2f}" for name, cosine in hit.because.items()),
-                textwrap.shorten(hit.text, 60, placeholder="…"),
-            )
-            for rank, hit in enumerate(found, 1)
-        ],
-    )
 
 
 def plot(

@@ -8,7 +8,19 @@ import sys
 
 import typer
 
-from mediafm.cli import data, demo, encoding, look, probe, report, runs, titles, train, version
+from mediafm.cli import (
+    data,
+    demo,
+    encoding,
+    find,
+    look,
+    probe,
+    report,
+    runs,
+    titles,
+    train,
+    version,
+)
 from mediafm.errors import MediaFMError, describe_os_error
 
 _INTERRUPTED = 130
@@ -35,8 +47,8 @@ app.command("embed")(train.embed)
 app.add_typer(version.app, name="version")
 app.add_typer(probe.app, name="probe")
 app.command("report")(report.report)
-app.command("similar")(look.similar)
-app.command("search")(look.search)
+app.command("similar")(find.similar)
+app.command("search")(find.search)
 app.command("plot")(look.plot)
 app.command("info")(look.info)
 app.command("runs")(runs.runs)

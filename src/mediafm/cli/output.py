@@ -22,6 +22,9 @@ CatalogOption = Annotated[
     ),
 ]
 ModelOption = Annotated[Path, typer.Option("--model", "-m", help="Folder of the model.")]
+VersionOption = Annotated[
+    str | None, typer.Option(help="Version of the embeddings; the current one by default.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 CATALOG = "mediafm-catalog"
@@ -47,7 +50,10 @@ def say(text: str = "") -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Draws a table; columns whose name begins with ``#`` hold numbers.
+    """Draws a table.
+
+    Columns whose name begins with ``#`` hold numbers, those with ``=`` what people copy: it stays
+    on one line, and others make room.
 
     Args:
         title: What it shows.
@@ -59,7 +65,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     table = Table(title=Text(title), title_justify="left", title_style="bold")
     for column in columns:
         number = column.startswith("#")
-        table.add_column(column.lstrip("#"), justify="right" if number else "left", overflow="fold")
+        table.add_column(
+            column.lstrip("#="),
+            justify="right" if number else "left",
+            overflow="fold",
+            no_wrap=column.startswith("="),
+        )
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     console().print(table)

@@ -26,9 +26,6 @@ PROBES = Path("mediafm-probes")
 FEATURES = "context"
 
 ProbesOption = Annotated[Path, typer.Option("--probes", help="Folder of the fitted probes.")]
-VersionOption = Annotated[
-    str | None, typer.Option(help="Version of the embeddings; the current one by default.")
-]
 ModelOption = Annotated[
     Path | None,
     typer.Option("--model", "-m", help="The model, where its version does not find it."),

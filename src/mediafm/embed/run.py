@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
-from mediafm.catalog.records import EncoderRecord, TitleFeatures, TitleRecord, VersionRecord
+from mediafm.catalog import Catalog
+from mediafm.catalog.records import EncoderRecord, TitleFeatures, VersionRecord
 from mediafm.embed.embedder import Embedder
 from mediafm.errors import CatalogError, FingerprintError
 from mediafm.model import Layers, MediaFM
 from mediafm.progress import Progress, Silent
 
 _BATCH_SHOTS = 4096
-
-
-class EmbeddingStore(Protocol):
-    """What embedding needs of a catalog; ``mediafm.catalog.Catalog`` is one."""
-
-    def titles(self) -> list[TitleRecord]:
-        """All titles."""
-
-    def encoders(self) -> dict[str, EncoderRecord]:
-        """Modality to the encoder that made its features."""
-
-    def metadata_encoder(self) -> EncoderRecord | None:
-        """The encoder that made the metadata vectors."""
-
-    def title_features(
-        self, ids: Sequence[str] | None = None, modalities: Sequence[str] | None = None
-    ) -> Iterator[TitleFeatures]:
-        """Features of some titles, in the order of the ids."""
-
-    def create_version(self, version: VersionRecord) -> VersionRecord:
-        """Registers a version; again with the same fingerprint is no error."""
-
-    def embedded_ingests(self, name: str) -> set[str]:
-        """Ingests whose embeddings a version has."""
-
-    def append_embeddings(self, name: str, batch: Sequence[tuple[str, str, Any]]) -> int:
-        """Stores embeddings of some titles in one commit."""
-
-    def current_version(self) -> VersionRecord | None:
-        """What readers see who name no version."""
-
-    def promote(self, name: str) -> Any:
-        """Makes a version current; refuses one that is not complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +39,7 @@ class EmbedResult:
 
 
 def embed(
-    catalog: EmbeddingStore,
+    catalog: Catalog,
     model: MediaFM | str | Path,
     version: str = "",
     progress: Progress | None = None,
@@ -145,6 +112,8 @@ def embed(
             titles, shots = titles + len(batch), shots + sum(map(len, batch))
             task.advance(sum(map(len, batch)))
             task.note(batch[-1].title_id)
+    if titles:
+        catalog.index(progress)
     if catalog.current_version() is None:
         try:
             catalog.promote(record.name)

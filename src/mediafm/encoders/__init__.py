@@ -14,6 +14,7 @@ from mediafm.encoders.base import (
     TextEncoder,
     TitleView,
     VideoEncoder,
+    Vocabulary,
 )
 from mediafm.encoders.registry import (
     AUDIO,
@@ -48,6 +49,7 @@ __all__ = [
     "TextEncoder",
     "TitleView",
     "VideoEncoder",
+    "Vocabulary",
     "open_encoder",
     "preset",
 ]

@@ -201,6 +201,14 @@ class QueryEncoder(Protocol):
         """Encodes what somebody looks for to ``q_ND``, comparable by cosine."""
 
 
+@runtime_checkable
+class Vocabulary(Protocol):
+    """An encoder of sentences that can say how much of one it can read."""
+
+    def foreign(self, query: str) -> float:
+        """Share of a query's pieces that its vocabulary lacks: most of a script it never saw."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What a call of a paid encoder will cost.

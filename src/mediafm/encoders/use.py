@@ -21,6 +21,7 @@ from mediafm.fingerprint import verify_sha256
 WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
 DIM = 512
 _BATCH = 32
+_UNKNOWN = 0  # the piece that stands for all that the vocabulary lacks
 
 
 class UniversalSentenceEncoder:
@@ -56,3 +57,8 @@ class UniversalSentenceEncoder:
 
     encode_queries = encode
     """Sentences lie close to what answers them without further ado."""
+
+    def foreign(self, query: str) -> float:
+        """See :class:`~mediafm.encoders.base.Vocabulary`."""
+        pieces = self._use._tokenizer.encode(" ".join(query.split()))[1:-1]  # without the marks
+        return float(sum(piece == _UNKNOWN for piece in pieces) / max(len(pieces), 1))

@@ -127,6 +127,7 @@ def import_features(
             task.advance(rows.num_rows)
             task.note(title_id)
     catalog.compact()
+    catalog.index(progress)
     return report
 
 

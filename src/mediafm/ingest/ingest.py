@@ -99,6 +99,7 @@ class _Ingest:
                 self.catalog.clear_failure(failure.path)
         self.catalog.collect_orphans()
         self.catalog.compact()
+        self.catalog.index(self.progress)
         return self.report
 
     def _guarded(self, item: MediaItem) -> Outcome:

@@ -119,6 +119,7 @@ def reencode(
     catalog.refresh()
     catalog.collect_orphans()
     catalog.compact()
+    catalog.index(run.progress)
     return report
 
 

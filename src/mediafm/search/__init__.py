@@ -1,14 +1,26 @@
-"""Finding shots."""
+"""Finding shots, clips and titles: by a sentence, or by one that is like them."""
 
-from mediafm.search.similar import Features, Hit, parse_place, similar
-from mediafm.search.text import Found, query_encoders, search
+from mediafm.search.filters import Filter
+from mediafm.search.similar import (
+    Hit,
+    parse_clip,
+    parse_place,
+    similar,
+    similar_clips,
+    similar_titles,
+)
+from mediafm.search.text import Answer, Found, query_encoders, search
 
 __all__ = [
-    "Features",
+    "Answer",
+    "Filter",
     "Found",
     "Hit",
+    "parse_clip",
     "parse_place",
     "query_encoders",
     "search",
     "similar",
+    "similar_clips",
+    "similar_titles",
 ]

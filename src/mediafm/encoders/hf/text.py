@@ -261,6 +261,14 @@ class Sentences:
         """See :class:`~mediafm.encoders.base.QueryEncoder`."""
         return self._encode(texts, self._source.query_prompt)
 
+    def foreign(self, query: str) -> float:
+        """See :class:`~mediafm.encoders.base.Vocabulary`."""
+        tokenizer = self._replicas.models[0].tokenizer
+        with self._tokenizing:
+            pieces = tokenizer(query, add_special_tokens=False, verbose=False)["input_ids"]
+        unknown = tokenizer.unk_token_id  # none where pieces are bytes
+        return float(sum(piece == unknown for piece in pieces) / max(len(pieces), 1))
+
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         batches = by_length(self._lengths(texts, prompt), self._budget)
         found = self._replicas.map(
