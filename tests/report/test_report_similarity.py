@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediafm.catalog.fused import fuse, unit
+from mediafm.catalog.clip import unit
+from mediafm.catalog.fused import fuse
 from mediafm.report.similarity import (
     colour_limits,
     cosines,

@@ -69,6 +69,15 @@ class CatalogClip:
         return pooled(e_NH[first : first + len(covered_K)], covered_K)
 
 
+def unit(x_ND: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Rows of length one; zero rows stay zero."""
+    x_ND = np.asarray(x_ND, np.float32)
+    norm_N1 = np.linalg.norm(x_ND, axis=1, keepdims=True)
+    unit_ND: npt.NDArray[np.float32] = np.zeros_like(x_ND)
+    np.divide(x_ND, norm_N1, out=unit_ND, where=norm_N1 > 1e-12)
+    return unit_ND
+
+
 def pooled(
     e_KH: npt.NDArray[np.float32], weight_K: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float32]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mediafm.catalog.catalog import Catalog
+from mediafm.catalog.clip import unit
 from mediafm.catalog.records import TitleFeatures
 
 Vectors = npt.NDArray[np.float32]
@@ -21,14 +22,6 @@ _TITLES = 32  # titles of which the mean is taken: it settles after a few
 _SHOTS = 20_000
 _FEW = 16  # shots below which a mean is more of the film than of the encoder
 _ORDER = ("video", "audio", "text")
-
-
-def unit(x_ND: npt.NDArray[np.floating]) -> Vectors:
-    """Rows of length one; zero rows stay zero."""
-    x_ND = np.asarray(x_ND, np.float32)
-    norm_N1 = np.linalg.norm(x_ND, axis=1, keepdims=True)
-    unit_ND: Vectors = np.divide(x_ND, norm_N1, out=np.zeros_like(x_ND), where=norm_N1 > 1e-12)
-    return unit_ND
 
 
 def fuse(

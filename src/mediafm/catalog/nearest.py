@@ -5,6 +5,7 @@ Shapes: N shots, D the width of a vector.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mediafm.catalog import indexes, locks, schemas
+from mediafm.catalog.clip import unit
 from mediafm.catalog.reader import batches
 from mediafm.catalog.records import TitleRecord
 from mediafm.catalog.snapshot import Snapshot
@@ -209,6 +211,12 @@ class NearestStore(VersionBook):
                 found = self._by_index(table, unit_D, count, wanted, int(_TOO_MANY * rows))
                 if found is not None:
                     return found
+            if few and titles is None:
+                # Kept for the next query, as long as this state of the catalog is looked at.
+                held = table.__dict__.get("_vectors")
+                if held is None:
+                    held = table.__dict__["_vectors"] = _read(table, dim, list(wanted.values()))
+                return held.nearest(unit_D, count)
             return _by_comparing(table, unit_D, count, list(wanted.values()))
 
     def _by_index(
@@ -268,42 +276,57 @@ def _enough(
     return None
 
 
+class _Vectors(NamedTuple):
+    """Unit vectors of titles, side by side.
+
+    Attributes:
+        names: The titles.
+        counts: Their shots.
+        x_ND: The vectors; zeros for those without direction.
+        known_N: Which have one.
+    """
+
+    names: list[str]
+    counts: list[int]
+    x_ND: npt.NDArray[np.float32]
+    known_N: npt.NDArray[np.bool_]
+
+    def nearest(self, unit_D: npt.NDArray[np.float32], count: int) -> list[Near]:
+        """Compares a query with all of them."""
+        cosine_N = self.x_ND @ unit_D
+        best = _best(np.where(self.known_N, cosine_N, -np.inf), count)
+        ends = np.cumsum(self.counts)
+        which = np.searchsorted(ends, best, side="right")
+        return [
+            Near(self.names[t], int(i - ends[t] + self.counts[t]), float(cosine_N[i]))
+            for t, i in zip(which.tolist(), best.tolist(), strict=True)
+        ]
+
+
+def _read(table: PinnedTable, dim: int, titles: Sequence[TitleRecord]) -> _Vectors:
+    own = [title for title in titles if title.ingest_id in table.runs]
+    parts = [np.zeros((0, dim), np.float32)]
+    read = table.many([title.ingest_id for title in own], ["vector"], lost=True)
+    for title, rows in zip(own, read, strict=True):
+        # Without rows it was erased since; with too many, two runs stored it at once.
+        x_ND, _ = schemas.arrow_to_vectors(rows["vector"].slice(0, title.shots), dim)
+        parts.append(unit(x_ND))
+    x_ND = np.concatenate(parts)
+    return _Vectors([t.title_id for t in own], [len(x) for x in parts[1:]], x_ND, x_ND.any(axis=1))
+
+
 def _by_comparing(
     table: PinnedTable,
     unit_D: npt.NDArray[np.float32],
     count: int,
     titles: Sequence[TitleRecord],
 ) -> list[Near]:
-    """Compares a query with every vector of some titles."""
-    own = [title for title in titles if title.ingest_id in table.runs]
-    found, cosines = [], []
-    for batch in batches(own):
-        read = table.many([title.ingest_id for title in batch], ["vector"], lost=True)
-        for title, rows in zip(batch, read, strict=True):
-            # Without rows it was erased since; with too many, two runs stored it at once.
-            x_ND, _ = schemas.arrow_to_vectors(rows["vector"].slice(0, title.shots), len(unit_D))
-            found.append((title.title_id, len(x_ND)))
-            cosines.append(_cosines(x_ND, unit_D))
-    all_N = np.concatenate(cosines) if cosines else np.zeros(0, np.float32)
-    best = _best(all_N, count)
-    ends = np.cumsum([shots for _, shots in found])
-    which = np.searchsorted(ends, best, side="right")
-    return [
-        Near(found[t][0], int(i - ends[t] + found[t][1]), float(all_N[i]))
-        for t, i in zip(which.tolist(), best.tolist(), strict=True)
-    ]
-
-
-def _cosines(
-    x_ND: npt.NDArray[np.floating], unit_D: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """Cosines; -inf for vectors without direction, which are those of absent shots."""
-    x_ND = x_ND.astype(np.float32)
-    norm_N = np.linalg.norm(x_ND, axis=1)
-    dot_N = x_ND @ unit_D
-    cosine_N: npt.NDArray[np.float32] = np.full_like(norm_N, -np.inf)
-    np.divide(dot_N, norm_N, out=cosine_N, where=norm_N > 0)
-    return cosine_N
+    """Compares a query with every vector of some titles, in bounded memory."""
+    best: list[Near] = []
+    for batch in batches(titles):
+        best += _read(table, len(unit_D), batch).nearest(unit_D, count)
+        best = heapq.nlargest(count, best, key=lambda near: near.cosine)
+    return best
 
 
 def _best(score_N: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.intp]:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from mediafm.catalog import Catalog, TitleRecord, VersionRecord
-from mediafm.catalog.fused import CatalogFusion, Mask, Vectors, unit
+from mediafm.catalog.clip import unit
+from mediafm.catalog.fused import CatalogFusion, Mask, Vectors
 from mediafm.errors import MediaFMError
 from mediafm.timeline import US, Cue
 
