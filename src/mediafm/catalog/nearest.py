@@ -311,8 +311,9 @@ def _read(table: PinnedTable, dim: int, titles: Sequence[TitleRecord]) -> _Vecto
         # Without rows it was erased since; with too many, two runs stored it at once.
         x_ND, _ = schemas.arrow_to_vectors(rows["vector"].slice(0, title.shots), dim)
         parts.append(unit(x_ND))
-    x_ND = np.concatenate(parts)
-    return _Vectors([t.title_id for t in own], [len(x) for x in parts[1:]], x_ND, x_ND.any(axis=1))
+    all_ND: npt.NDArray[np.float32] = np.concatenate(parts)
+    known_N: npt.NDArray[np.bool_] = np.any(all_ND != 0, axis=1)
+    return _Vectors([t.title_id for t in own], [len(x) for x in parts[1:]], all_ND, known_N)
 
 
 def _by_comparing(

@@ -208,6 +208,7 @@ class PinnedTable:
         self.uri = uri
         self.dataset = dataset
         self._cache = cache
+        self._all: pa.Table | None = None
         self._lost: set[str] = set()  # ingests that the pinned version had and the latest has not
 
     @property
@@ -271,8 +272,10 @@ class PinnedTable:
         return self.lasting(lambda: self._read(ingest_ids, columns), wanted)
 
     def all(self) -> pa.Table:
-        """The whole table in row order; for small tables."""
-        return self.lasting(lambda: self.dataset.to_table(scan_in_order=True))
+        """The whole table in row order, read once; for small tables."""
+        if self._all is None:
+            self._all = self.lasting(lambda: self.dataset.to_table(scan_in_order=True))
+        return self._all
 
     def lasting(self, read: Callable[[], T], ingest_ids: Iterable[str] = ()) -> T:
         """Reads, also when the pinned version was cleaned away under a long-lived reader.
