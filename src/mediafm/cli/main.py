@@ -17,6 +17,7 @@ from mediafm.cli import (
     probe,
     report,
     runs,
+    suggest,
     titles,
     train,
     version,
@@ -49,6 +50,7 @@ app.add_typer(probe.app, name="probe")
 app.command("report")(report.report)
 app.command("similar")(find.similar)
 app.command("search")(find.search)
+app.command("scenes")(suggest.scenes)
 app.command("plot")(look.plot)
 app.command("info")(look.info)
 app.command("runs")(runs.runs)

@@ -284,9 +284,7 @@ def apply(
         raise MediaFMError("is the file of the clips", where=target, do="name another --out")
     check_model(model, [probe.spec])
     wanted, wrong = read_clips(clips, bench.catalog) if clips else (None, [])
-    # The version of the fit, if the catalog still has it and none is named.
-    held = {v.name for v in bench.catalog.versions()}
-    version = version or (probe.version if probe.version in held else None)
+    version = version or probe.version_in(bench.catalog)
     probe.check(bench.made_by(probe.spec, version))
     embedder = bench.embedder(version) if probe.spec.needs_model else None
     if wanted is not None and titles:

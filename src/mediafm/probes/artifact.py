@@ -12,6 +12,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from mediafm.catalog import Catalog
 from mediafm.errors import FingerprintError, MediaFMError, describe_os_error
 from mediafm.files import write_whole
 from mediafm.fingerprint import fingerprint
@@ -83,6 +84,10 @@ class Probe:
                     where=f"probe '{self.name}'",
                     do="fit it anew (mediafm probe fit), or name the version it was fitted on",
                 )
+
+    def version_in(self, catalog: Catalog) -> str | None:
+        """The version of the fit, if a catalog still has it; else ``None``, the current one."""
+        return self.version if self.version in {v.name for v in catalog.versions()} else None
 
     def save(self, folder: Path) -> None:
         """Writes the probe's folder.

@@ -1,0 +1,82 @@
+"""The fitted probes that suggestions lean on, as far as they are there and fit the catalog.
+
+Shapes: N shots of a title, C classes of a probe.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mediafm.catalog import Catalog
+from mediafm.errors import MediaFMError
+from mediafm.probes.artifact import ABOUT, Probe
+from mediafm.probes.bench import Bench
+from mediafm.probes.features import ClipFeatures
+from mediafm.timeline import Clip
+
+
+class FittedProbes:
+    """Probes of a folder, each loaded when it is first asked for.
+
+    Args:
+        catalog: The catalog.
+        folder: Where the probes are; ``None`` for none.
+        version: Version of the embeddings to read; that of each probe's fit by default.
+    """
+
+    def __init__(self, catalog: Catalog, folder: Path | None = None, version: str | None = None):
+        self.catalog, self.folder, self.version = catalog, folder, version
+        self.notes: list[str] = []
+        self._bench = Bench(catalog)
+        self._held: dict[str, Probe | None] = {}
+        self._makers: dict[str, ClipFeatures] = {}
+
+    def get(self, name: str) -> Probe | None:
+        """A probe; ``None`` where there is none, or where it does not fit, which is noted.
+
+        Args:
+            name: Its name, that of its task.
+        """
+        if name not in self._held:
+            self._held[name] = self._load(name)
+        return self._held[name]
+
+    def _load(self, name: str) -> Probe | None:
+        if self.folder is None or not (self.folder / name / ABOUT).exists():
+            return None
+        try:
+            probe = Probe.load(self.folder / name)
+            version = self.version or probe.version_in(self.catalog)
+            probe.check(self._bench.made_by(probe.spec, version))
+            embedder = self._bench.embedder(version) if probe.spec.needs_model else None
+        except MediaFMError as error:
+            self.notes.append(f"probe '{name}' is not used: {error}")
+            return None
+        self._makers[name] = ClipFeatures(self.catalog, probe.spec, version, embedder)
+        return probe
+
+    def scores(self, name: str, clips: list[Clip]) -> npt.NDArray[np.float64]:
+        """What a probe says of clips.
+
+        Args:
+            name: A probe that :meth:`get` gave.
+            clips: Sorted by title.
+
+        Returns:
+            ``p_NC``: calibrated probabilities; of a ranking, what orders the clips of a title.
+        """
+        probe = self.get(name)
+        if probe is None:
+            raise MediaFMError(f"there is no probe '{name}'", do="fit it (mediafm probe fit)")
+        x_ND = self._makers[name].of(clips)
+        if probe.head.kind == "ranking":
+            return probe.head.scores(x_ND)
+        return probe.head.probabilities(x_ND)
+
+    def of_shots(self, name: str, title_id: str) -> npt.NDArray[np.float64]:
+        """What a probe says of every shot of a title, ``p_NC``."""
+        shots = self.catalog.shots(title_id)
+        return self.scores(name, [Clip(title_id, shot.span) for shot in shots])
