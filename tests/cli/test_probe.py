@@ -113,7 +113,7 @@ def test_apply_tags_the_clips_of_a_file(capsys, place):
     assert rows[1].startswith("t1,1000000,3500000,mood,")
     assert rows[2].startswith("t3,0,4000000,mood,")
     one = run(capsys, "apply", "mood", "--clips", "clips.csv", "--title", "t3", "-o", "t3.csv").out
-    assert "1 tags on 1 clips of 1 titles" in one
+    assert "1 tag on 1 clip of 1 title in" in one
     # What is wrong is left out, said with its row, and the rest is tagged.
     (place / "clips.csv").write_text(good + "t33,0,4,\nt1,5,2,\n")
     shown = run(capsys, "apply", "mood", "--clips", "clips.csv", "-o", "some.csv", status=1).out
@@ -157,7 +157,7 @@ def test_wrong_rows_and_notes_are_said_everywhere(capsys, place):
     text = (place / "labels.csv").read_text().replace(",grim,", ",Grim,", 1)
     (place / "case.csv").write_text(text)
     write_task(place, "case", labels="case.csv", split={"by": "title", "folds": 3})
-    note = "'Grim' and 'grim' are classes of their own"
+    note = "count as different classes: are they one?"
     own = ["--work", "work", "-f", "audio"]
     assert note in run(capsys, "eval", "case.toml", *own).out
     found = json.loads(run(capsys, "eval", "case.toml", *own, "--json").out)["labels"]["case"]
@@ -187,6 +187,51 @@ def test_a_file_of_clips_is_not_overwritten_by_its_tags(capsys, place):
     assert "no clip of these titles" in refused
     run(capsys, "apply", "mood", "--title", "t3", "--title", "t3", "-o", "twice.csv")
     assert (place / "twice.csv").read_text().count("\n") == 25
+
+
+def test_what_a_value_stands_on_is_said(capsys, place):
+    shown = run(capsys, "eval", "mood.toml", "-f", "audio", "--work", "work").out
+    assert "192 clips of 8 titles, 3 classes; measured on 4 groups (series) in folds" in shown
+    assert "intervals are rough" in shown
+    first = run(capsys, "fit", "by-title.toml", "-f", "audio").out
+    assert "fitted on 192 clips" in first
+    assert "replaces" not in first
+    assert "it replaces one on audio (" in run(capsys, "fit", "by-title.toml").out
+    some = write_task(
+        place, "some", kind="multi-label", split={"by": "title", "column": "season", "test": ["2"]}
+    )
+    told = json.loads(run(capsys, "fit", str(some), "-f", "audio", "--json").out)
+    assert (told["clips"], told["fitted_on"]) == (96, 96)
+    assert told["not_told_apart"] == []
+
+
+def test_a_gate_of_few_groups_says_how_many_are_needed(capsys):
+    shown = run(capsys, "gate", "one", "two", "mood.toml", "--work", "work", status=1).out
+    assert "mood: measured on 4 groups; 6 are needed" in shown
+    assert "failed" in shown
+
+
+def test_a_class_that_no_head_can_tell_is_said(capsys, place):
+    rows = mood_rows()
+    for number, row in enumerate(rows):
+        row["mood"] = ["odd", "even"][hash_of(number)]
+    write_csv(place / "noise.csv", rows)
+    write_task(
+        place, "noise", kind="multi-label", labels="noise.csv", split={"by": "title", "folds": 4}
+    )
+    found = json.loads(run(capsys, "fit", "noise.toml", "-f", "video", "--json").out)
+    run(capsys, "apply", "noise", "--every", "-o", "noise-tags.parquet")
+    tags = pq.read_table(place / "noise-tags.parquet").to_pylist()
+    for name in ("odd", "even"):
+        scores = {tag["score"] for tag in tags if tag["class"] == name}
+        assert (len(scores) == 1) == (name in found["not_told_apart"])
+    assert found["not_told_apart"]
+    assert "the same for every clip" in run(capsys, "fit", "noise.toml", "-f", "video").out
+
+
+def hash_of(number):
+    """0 or 1, without any order that a head could learn."""
+    return (number * 2654435761 >> 7) & 1
 
 
 def test_a_model_that_would_not_be_asked_is_refused(capsys):

@@ -86,7 +86,10 @@ def test_classes_outside_the_list_are_reported(tmp_path):
         6: "'sad', 'tens' is not in the task's list of classes, did you mean 'tense'?: not counted",
         7: "'sad' is not in the task's list of classes: not counted",
     }
-    assert labels.notes == ("'wild' holds for no clip: nothing to tell apart; left out",)
+    assert labels.notes == (
+        "1 clip has an empty label: none of the classes holds (row 5)",
+        "'wild' holds for no clip: nothing to tell apart; left out",
+    )
     text = HEAD + "t0,0,1,a\nt1,0,1,b\nt2,0,1,a\nt3,0,1,b\nt4,0,1,c\n"
     labels = read(tmp_path, text, "multi-class", classes=("a", "b"))
     assert problems(labels) == {6: "'c' is not in the task's list of classes; left out"}

@@ -177,6 +177,7 @@ def test_classes_that_cannot_be_measured_are_left_out_with_their_rows(tmp_path):
     assert labels.classes == ("calm", "tense")
     assert labels.y_NC.shape == (6, 2)
     assert labels.notes == (
+        "1 clip has an empty label: none of the classes holds (row 5)",
         "'rare' is in one group only: cannot be measured; left out (rows 6, 7)",
         "'none' holds for no clip: nothing to tell apart; left out",
     )
@@ -187,6 +188,8 @@ def test_fewer_positives_than_folds_are_told_with_their_rows(tmp_path):
     assert labels.notes == (
         "'a' has 3 clips, fewer than 5 folds (rows 2, 4, 6)",
         "'b' has 3 clips, fewer than 5 folds (rows 3, 5, 7)",
+        "2 of 2 classes have one answer only in every fold (a, b): their values compare heads of "
+        "different folds; take fewer folds, or smaller groups than series",
     )
     assert labels.classes == ("a", "b")
 

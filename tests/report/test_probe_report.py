@@ -258,7 +258,7 @@ def test_headlines_are_honest(data):
         assert task["outcome"] == found["outcome"]
         assert words.signed(found["value"]) in task["headline"]
         if found["outcome"] != "better":
-            assert "Context adds" not in task["headline"]
+            assert " adds " not in task["headline"]
 
 
 def test_a_second_run_measures_nothing(folder, catalog, tasks, made, monkeypatch):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
+from mediafm.cli import fitted
 from mediafm.cli.output import (
     CATALOG,
     CatalogOption,
@@ -16,7 +18,6 @@ from mediafm.cli.output import (
     VersionOption,
     print_json,
     print_table,
-    reporter,
     say,
 )
 from mediafm.cli.probing import (
@@ -31,8 +32,10 @@ from mediafm.cli.probing import (
     about_labels,
     cells,
     check_model,
+    counted,
     judgements,
     load_tasks,
+    measured_on,
     named,
     number,
     open_bench,
@@ -43,6 +46,9 @@ from mediafm.cli.probing import (
     signed,
 )
 from mediafm.errors import MediaFMError, describe_os_error
+
+if TYPE_CHECKING:
+    from mediafm.probes.artifact import Probe
 
 app = typer.Typer(
     name="probe",
@@ -159,6 +165,7 @@ def evaluate(
             continue
         show_labels(own)
         if rows:
+            say(f"{task}: {measured_on(own, int(found[-1]['groups']))}")
             title = f"{task}: {own.task.metric}, chance {found[-1]['chance']:.3f}"
             print_table(
                 title, ["features", "#value", "#95%", f"#more than {rows[0][0]}", "#seconds"], rows
@@ -194,6 +201,7 @@ def fit(
     from mediafm.probes.artifact import Probe, check_folder
     from mediafm.probes.bootstrap import mean_interval
     from mediafm.probes.evaluate import fit_all
+    from mediafm.probes.features import spec_text
     from mediafm.probes.iab import display_names
     from mediafm.probes.labels import load_labels
     from mediafm.probes.metrics import METRICS
@@ -205,6 +213,7 @@ def fit(
     if not json:
         show_labels(own)
     check_folder(probes / task.name)  # before minutes of work
+    before = _held(probes / task.name)
     contender = Contender(features, features, (version,) if version else (), alone, not no_global)
     spec = bench.spec(contender)
     check_model(model, [spec])
@@ -217,7 +226,12 @@ def fit(
         "chance": run.chance,
         "clips": len(run.predictions.title_N),
         "groups": len(run.predictions.groups),
+        "fitted_on": len(own) if own.tested_N is None else int((~own.tested_N).sum()),
     }
+    # Where calibration finds nothing to go by, all clips get the class's share.
+    flat = [] if task.kind == "ranking" else np.flatnonzero(fitted.head.slope_C <= 0).tolist()
+    shown = display_names(task, own.classes) or own.classes
+    untold = [shown[c] for c in flat]
     made_by = bench.made_by(spec, version)
     used = "" if "model" not in made_by or model else bench.catalog.version(version).name
     probe = Probe(
@@ -231,136 +245,39 @@ def fit(
     )
     probe.save(probes / task.name)
     if json:
-        print_json({"probe": str(probes / task.name), **probe.measured, **about_labels(own)})
+        print_json(
+            {
+                "probe": str(probes / task.name),
+                **probe.measured,
+                "not_told_apart": untold,
+                **about_labels(own),
+            }
+        )
         return
     value, span = cells(interval)
     say(
-        f"{task.name}: {run.metric} {value} ({span}) on clips of other groups, chance "
-        f"{run.chance:.3f}; {measured['clips']} clips, {len(own.classes)} classes"
+        f"{task.name}: {run.metric} {value} ({span}), chance {run.chance:.3f}; "
+        f"{measured_on(own, int(measured['groups']))}"
     )
-    say(f"probe in {probes / task.name}")
+    if interval.low <= run.chance:
+        say("it is not shown to be better than chance")
+    if untold:
+        say(f"the same for every clip, for want of anything to tell by: {', '.join(untold)}")
+    if before is not None:
+        was = number(before.measured.get("value"))
+        say(f"it replaces one on {spec_text(before.spec)} ({before.measured.get('metric')} {was})")
+    say(f"fitted on {counted(int(measured['fitted_on']), 'clip')}: probe in {probes / task.name}")
     say(f"next: mediafm probe apply {task.name} --out {task.name}.parquet")
 
 
-@app.command("apply")
-def apply(
-    name: Annotated[str, typer.Argument(metavar="PROBE", help="A fitted probe.")],
-    catalog: CatalogOption = CATALOG,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help=".parquet, .csv or .jsonl file.")
-    ] = None,
-    title: Annotated[
-        list[str] | None, typer.Option(help="Only this title; may be repeated.")
-    ] = None,
-    clips: Annotated[
-        Path | None,
-        typer.Option(help="CSV or Parquet file of clips (title_id, start, end) to tag, not shots."),
-    ] = None,
-    version: VersionOption = None,
-    model: ModelOption = None,
-    every: Annotated[
-        bool, typer.Option("--every", help="Also the classes below their threshold.")
-    ] = False,
-    probes: ProbesOption = PROBES,
-    json: JsonOption = False,
-) -> None:
-    """Tag every shot of a catalog, or clips of a file, with a fitted probe.
-
-    Example: [bold]mediafm probe apply clip-tone --out tones.parquet[/bold]
-    """
-    from mediafm.probes.apply import apply as run
-    from mediafm.probes.apply import write_tags
+def _held(folder: Path) -> Probe | None:
+    """The probe that a new one replaces."""
     from mediafm.probes.artifact import Probe
-    from mediafm.probes.clip_finder import read_clips
-    from mediafm.probes.label_file import summary
 
-    probe = Probe.load(probes / name)
-    bench = open_bench(catalog, model, None, json)
-    titles = list(dict.fromkeys(title or ()))
-    for title_id in titles:
-        bench.catalog.title(title_id)  # a name that is wrong is said before anything is written
-    target = out or Path(f"{name}.parquet")
-    if clips and target.exists() and clips.exists() and target.samefile(clips):
-        raise MediaFMError("is the file of the clips", where=target, do="name another --out")
-    check_model(model, [probe.spec])
-    wanted, wrong = read_clips(clips, bench.catalog) if clips else (None, [])
-    version = version or probe.version_in(bench.catalog)
-    probe.check(bench.made_by(probe.spec, version))
-    embedder = bench.embedder(version) if probe.spec.needs_model else None
-    if wanted is not None and titles:
-        wanted = [clip for clip in wanted if clip.title_id in titles]
-        if not wanted:
-            raise MediaFMError("holds no clip of these titles", where=clips)
-    failed: list[str] = []
-    found = run(
-        probe,
-        bench.catalog,
-        wanted,
-        version=version,
-        embedder=embedder,
-        titles=titles,
-        failed=failed,
-        progress=reporter(json),
-    )
-    done = write_tags(target, probe, found, every=every)
-    if json:
-        rows = [str(problem) for problem in wrong]
-        print_json({"tags": str(target), **asdict(done), "failed": failed, "wrong": rows})
-    else:
-        what = "shots" if wanted is None else "clips"
-        say(f"{done.given} tags on {done.clips} {what} of {done.titles} titles in {target}")
-        for line in [*failed, *summary(wrong)]:
-            say(f"  {line}")
-    if failed or wrong:
-        raise typer.Exit(1)
-
-
-@app.command("list")
-def list_(probes: ProbesOption = PROBES, json: JsonOption = False) -> None:
-    """List the fitted probes.
-
-    Example: [bold]mediafm probe list[/bold]
-    """
-    from mediafm.probes.artifact import list_probes
-    from mediafm.probes.features import spec_text
-
-    found, wrong = list_probes(probes)
-    if json:
-        rows = [
-            {
-                "name": p.name,
-                "features": spec_text(p.spec),
-                "classes": p.head.classes,
-                "made_by": p.made_by,
-                "version": p.version,
-                "measured": p.measured,
-                "fingerprint": p.fingerprint,
-            }
-            for p in found
-        ]
-        print_json({"probes": rows, "wrong": wrong})
-        return
-    if not found:
-        say(f"no probes in {probes}; make one with mediafm probe fit TASK --labels FILE")
-    else:
-        print_table(
-            f"Probes in {probes}",
-            ["name", "features", "version", "#classes", "metric", "#value", "#chance"],
-            [
-                (
-                    p.name,
-                    spec_text(p.spec),
-                    p.version or "-",
-                    len(p.head.classes),
-                    p.measured.get("metric", ""),
-                    number(p.measured.get("value")),
-                    number(p.measured.get("chance")),
-                )
-                for p in found
-            ],
-        )
-    for line in wrong:
-        say(f"  {line}")
+    try:
+        return Probe.load(folder)
+    except MediaFMError:
+        return None
 
 
 @app.command("gate")
@@ -369,6 +286,7 @@ def gate(
     theirs: Annotated[str, typer.Argument(metavar="AGAINST", help="The one it would replace.")],
     names: Annotated[list[str], typer.Argument(metavar="TASK...", help="Task files or names.")],
     catalog: CatalogOption = CATALOG,
+    labels: LabelsOption = None,
     features: Annotated[str, typer.Option("--features", "-f", help="See eval.")] = FEATURES,
     work: WorkOption = None,
     json: JsonOption = False,
@@ -382,7 +300,7 @@ def gate(
     from mediafm.probes.gate import gate_versions, passes
 
     bench = open_bench(catalog, None, work, json)
-    found, study = gate_versions(bench, load_tasks(names, None), ours, theirs, features)
+    found, study = gate_versions(bench, load_tasks(names, labels), ours, theirs, features)
     passed = passes(found, study.skipped)
     if json:
         print_json({"passed": passed, **judgements(found, study)})
@@ -390,3 +308,7 @@ def gate(
         show_judgements(ours, theirs, found, study, passed)
     if not passed:
         raise typer.Exit(1)
+
+
+app.command("apply")(fitted.apply)
+app.command("list")(fitted.list_)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PROBES = Path("mediafm-probes")
 FEATURES = "context"
+ROUGH = 10
+"""Groups below which a percentile bootstrap covers too little."""
 
 ProbesOption = Annotated[Path, typer.Option("--probes", help="Folder of the fitted probes.")]
 ModelOption = Annotated[
@@ -99,6 +101,24 @@ def about_labels(labels: LabelSet) -> dict[str, list[str]]:
     return {"wrong": [str(problem) for problem in labels.problems], "notes": list(labels.notes)}
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """``1 clip``, ``2 clips``."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def measured_on(labels: LabelSet, groups: int) -> str:
+    """What a measurement stands on, in a line."""
+    split = labels.task.split
+    how = f"split by {split.column}" if split.column else "in folds of whole groups"
+    rough = ": intervals are rough" if 1 < groups < ROUGH else ""
+    titles = len({clip.title_id for clip in labels.clips})
+    return (
+        f"{counted(len(labels), 'clip')} of {counted(titles, 'title')}, "
+        f"{counted(len(labels.classes), 'class', 'classes')}; measured on {groups} groups "
+        f"({split.by}) {how}{rough}"
+    )
+
+
 def show_skipped(skipped: list[str]) -> None:
     """Prints what could not be measured."""
     for line in skipped:
@@ -148,6 +168,8 @@ def show_judgements(
     ours: str, theirs: str, found: Sequence[Judgement], study: Study, passed: bool
 ) -> None:
     """Prints what the gate said."""
+    from mediafm.probes.bootstrap import FEWEST
+
     for own in study.labels.values():
         show_labels(own)
     print_table(
@@ -165,5 +187,12 @@ def show_judgements(
             for j in found
         ],
     )
+    for j in found:
+        if j.outcome == "unknown":
+            runs = study.of(j.task)[ours].runs
+            say(
+                f"{j.task}: measured on {counted(len(runs[0].predictions.groups), 'group')}; "
+                f"{FEWEST} are needed to tell a difference from noise"
+            )
     show_skipped(study.skipped)
     say("passed: no task is worse beyond noise" if passed else "failed")

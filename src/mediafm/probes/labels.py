@@ -131,7 +131,7 @@ def load_labels(task: Task, catalog: Titles) -> LabelSet:
     if task.negatives:
         kept = _with_negatives(reading, kept)
     names, y_NC = _matrix(task, classes.classes, kept)
-    reading.notes += _alike(names)
+    reading.notes += _without_any(reading, kept)
     entries = list(kept.values())
     groups = tuple(e.group for e in entries)
     titles = [clip.title_id for clip in kept]
@@ -143,10 +143,16 @@ def load_labels(task: Task, catalog: Titles) -> LabelSet:
     check_groups(task, titles, groups, tested_N)
     good_C, notes = usable(task, names, y_NC, groups, tested_N, [e.row for e in entries], titles)
     if not good_C.any():
+        do = "label more clips, of more titles"
+        if reading.problems:
+            first = summary(sorted(reading.problems, key=_row)[:1])[0]
+            do = f"look at the {len(reading.problems):,} rows that are wrong first ({first})"
+        elif task.kind == "binary" and (y_NC == 1).all():
+            do = "add rows that say 0, or let the task draw them: negatives = 3"
         raise MediaFMError(
             f"holds nothing that can be measured: {some(notes, separator='; ')}",
             where=task.labels,
-            do="label more clips, of more titles",
+            do=do,
         )
     notes = [*reading.notes, *split_notes(task, groups, [e.side for e in entries]), *notes]
     return LabelSet(
@@ -284,14 +290,15 @@ def _agreed(reading: _Reading) -> dict[Clip, _Entry]:
     return kept
 
 
-def _alike(names: Sequence[str]) -> list[str]:
-    """Classes that differ by case only: one of them is a slip, most likely."""
-    by_fold: dict[str, list[str]] = {}
-    for name in names:
-        by_fold.setdefault(name.casefold(), []).append(name)
-    pairs = [own for own in by_fold.values() if len(own) > 1]
-    shown = (" and ".join(f"'{name}'" for name in own) for own in pairs)
-    return [f"{pair} are classes of their own; are they one?" for pair in shown]
+def _without_any(reading: _Reading, kept: Mapping[Clip, _Entry]) -> list[str]:
+    """A note on clips that no class holds for: unfinished work looks the same."""
+    wrong = {problem.row for problem in reading.problems}
+    empty = [e.row for e in kept.values() if e.value == frozenset() and e.row not in wrong]
+    if reading.task.kind != "multi-label" or not empty:
+        return []
+    clips = "1 clip has" if len(empty) == 1 else f"{len(empty):,} clips have"
+    rows = some([str(row) for row in sorted(empty)])
+    return [f"{clips} an empty label: none of the classes holds (row {rows})"]
 
 
 def _with_negatives(reading: _Reading, kept: dict[Clip, _Entry]) -> dict[Clip, _Entry]:

@@ -209,7 +209,22 @@ def usable(
             "measures it was fitted without: take more folds"
             for c in in_one_fold(y_NC[:, good], fold_N)
         ]
+        if of_groups := _never_apart(y_NC[:, good], fold_N):
+            notes.append(
+                f"{len(of_groups)} of {len(good)} classes have one answer only in every fold "
+                f"({some([classes[good[c]] for c in of_groups])}): their values compare heads of "
+                f"different folds; take fewer folds, or smaller groups than {task.split.by}"
+            )
     return good_C, notes + _alike(classes)
+
+
+def _never_apart(y_NC: npt.NDArray[np.float64], fold_N: Codes) -> list[int]:
+    """Classes that no fold has both answers of, such as genres where a fold is a series."""
+    apart_C = np.zeros(y_NC.shape[1], np.bool_)
+    for fold in np.unique(fold_N):
+        own = y_NC[fold_N == fold]
+        apart_C |= (own == 1).any(axis=0) & (own == 0).any(axis=0)
+    return np.flatnonzero(~apart_C).tolist()
 
 
 def _one_sided(yes_N: Mask, no_N: Mask, code_N: Codes, tested_N: Mask | None) -> tuple[str, Mask]:

@@ -126,8 +126,7 @@ def _task(material: Material, task: TaskSummary) -> list[str]:
             [
                 (
                     "; ".join(
-                        f"{s.role + ': ' if s.role else ''}{s.title}@{words.clock(s.start)}"
-                        for s in mistake.scenes
+                        f"{s.role + ': ' if s.role else ''}{words.place(s)}" for s in mistake.scenes
                     ),
                     words.mistake(mistake),
                 )

@@ -225,7 +225,7 @@ def _mistake(mistake: Mistake) -> str:
 
 
 def _picture(scene: Scene) -> str:
-    place = f"{scene.title}@{words.clock(scene.start)}–{words.clock(scene.end)}"
+    place = words.place(scene)
     image = ""
     if scene.jpeg:
         data = base64.b64encode(scene.jpeg).decode("ascii")

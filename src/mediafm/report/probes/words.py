@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mediafm.probes.study import Contender
 from mediafm.probes.summary import ALONE, Comparison, Row, TaskSummary
-from mediafm.report.probes.mistakes import Mistake
+from mediafm.report.probes.mistakes import Mistake, Scene
 
 NO_INTERVAL = "no interval"
 FEW = 10
@@ -100,10 +100,10 @@ def _over(found: Comparison, ours: Row | None) -> str:
     """Against the concatenated features, or (without ``ours``) the best of the others."""
     difference = f"{signed(found.value)} ({'95%: ' if ours else ''}{span(found.low, found.high)})"
     who, theirs = (
-        ("Context", found.theirs) if ours else ("It", f"{found.theirs}, the best of the rest")
+        (found.ours, found.theirs) if ours else ("It", f"{found.theirs}, the best of the rest")
     )
     if found.outcome == "better" and ours:
-        return f"Context adds {difference} to {theirs} and reaches {number(ours.value)}."
+        return f"{who} adds {difference} to {theirs} and reaches {number(ours.value)}."
     if found.outcome == "unknown":
         few = "there are too few groups to tell"
         return f"{who} differs from {theirs} by {signed(found.value)}; {few}."
@@ -120,13 +120,17 @@ def _alone(found: Comparison) -> str:
 
 
 def verdict(task: TaskSummary) -> str:
-    """The outcome against the concatenated features: the badge of a headline."""
+    """The outcome against the concatenated features: the badge of a headline.
+
+    What is not shown to be better than chance is not better.
+    """
     ours = task.ours
     if ours is not None:
         names = {row.contender.name for row in task.of("joined")}
         for found in task.gains:
             if found.ours == ours.contender.name and found.theirs in names:
-                return found.outcome
+                noise = found.outcome == "better" and ours.low <= task.chance
+                return "same" if noise else found.outcome
     return "unknown"
 
 
@@ -164,6 +168,12 @@ def mistake(found: Mistake) -> str:
     if found.kind == "confused":
         return f"confused: taken for {found.said}, is {found.truth}; ahead by {found.score:.1f}"
     return f"misordered: tau {number(found.score, 2)} over {found.of} clips"
+
+
+def place(scene: Scene) -> str:
+    """A clip as commands take it, with the name of its title for people."""
+    name = f"{scene.title}, " if scene.title != scene.title_id else ""
+    return f"{name}{scene.title_id}@{clock(scene.start)}-{clock(scene.end)}"
 
 
 def clock(time: int) -> str:
