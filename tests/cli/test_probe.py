@@ -205,6 +205,15 @@ def test_what_a_value_stands_on_is_said(capsys, place):
     assert told["not_told_apart"] == []
 
 
+def test_a_probe_has_one_description_of_clips(capsys):
+    refused = run(capsys, "fit", "mood.toml", "-f", "audio", "-f", "video", status=1).err
+    assert "join: -f audio+video" in refused
+    shown = run(capsys, "fit", "mood.toml", "-f", "audio", "--probes", "my probes").out
+    assert "mediafm probe apply mood --probes 'my probes'" in shown
+    shown = run(capsys, "apply", "mood", "--probes", "my probes", "-o", "audio.csv").out
+    assert "not tagged: t0: 5 of 24 have no audio, and 7 titles more" in shown
+
+
 def test_a_gate_of_few_groups_says_how_many_are_needed(capsys):
     shown = run(capsys, "gate", "one", "two", "mood.toml", "--work", "work", status=1).out
     assert "mood: measured on 4 groups; 6 are needed" in shown

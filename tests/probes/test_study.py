@@ -315,6 +315,17 @@ def test_tags_of_every_shot_are_those_of_the_probe(catalog, mood, tmp_path):
     assert len((tmp_path / "all.csv").read_text().splitlines()) == 3 * 192 + 1
 
 
+def test_a_clip_without_any_of_the_features_gets_no_tag(catalog, mood):
+    """Audio is missing in every fifth shot: a probability would look like an answer."""
+    probe = fitted(catalog, mood, Contender("audio", "audio"))
+    untagged: list[str] = []
+    found = dict(apply(probe, catalog, titles=["t3"], untagged=untagged))
+    absent = {i * SECONDS * US for i in range(24) if i % 5 == 3}
+    assert {tag.clip.span.start for tag in found["t3"]}.isdisjoint(absent)
+    assert len({tag.clip for tag in found["t3"]}) == 24 - len(absent)
+    assert untagged == [f"t3: {len(absent)} of 24 have no audio"]
+
+
 def test_clips_are_tagged_too(catalog, mood):
     probe = fitted(catalog, mood)
     clip = Clip("t3", Span(0, 3 * SECONDS * US))

@@ -34,7 +34,10 @@ def apply(
     name: Annotated[str, typer.Argument(metavar="PROBE", help="A fitted probe.")],
     catalog: CatalogOption = CATALOG,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help=".parquet, .csv or .jsonl file.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", help=".parquet, .csv or .jsonl file; PROBE.parquet by default."
+        ),
     ] = None,
     title: Annotated[
         list[str] | None, typer.Option(help="Only this title; may be repeated.")
@@ -52,6 +55,9 @@ def apply(
     json: JsonOption = False,
 ) -> None:
     """Tag every shot of a catalog, or clips of a file, with a fitted probe.
+
+    Exit status: 1 if a title could not be tagged, or a row of the file is wrong; the rest is
+    written all the same.
 
     Example: [bold]mediafm probe apply clip-tone --out tones.parquet[/bold]
     """
@@ -79,6 +85,7 @@ def apply(
         if not wanted:
             raise MediaFMError("holds no clip of these titles", where=clips)
     failed: list[str] = []
+    untagged: list[str] = []
     found = run(
         probe,
         bench.catalog,
@@ -87,13 +94,22 @@ def apply(
         embedder=embedder,
         titles=titles,
         failed=failed,
+        untagged=untagged,
         progress=reporter(json),
     )
     replaced = ", which replaces what was there" if target.exists() else ""
     done = write_tags(target, probe, found, every=every)
     if json:
         rows = [str(problem) for problem in wrong]
-        print_json({"tags": str(target), **asdict(done), "failed": failed, "wrong": rows})
+        print_json(
+            {
+                "tags": str(target),
+                **asdict(done),
+                "failed": failed,
+                "wrong": rows,
+                "untagged": untagged,
+            }
+        )
     else:
         what = "shot" if wanted is None else "clip"
         titles_ = counted(done.titles, "title")
@@ -103,6 +119,9 @@ def apply(
         )
         for line in [*failed, *summary(wrong)]:
             say(f"  {line}")
+        if untagged:
+            more = f", and {len(untagged) - 1} titles more" if len(untagged) > 1 else ""
+            say(f"not tagged: {untagged[0]}{more}")
     if failed or wrong:
         raise typer.Exit(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -105,8 +106,9 @@ def evaluate(
         typer.Option(
             "--features",
             "-f",
-            help="What the head reads; repeat to compare with the first. Joined by +: context, "
-            "fused, window, neighbours, concatenated, untrained, or a modality.",
+            help="What the head reads; repeat to compare with the first; concatenated and context "
+            "by default. Joined by +: context, fused, window, neighbours, concatenated, untrained, "
+            "or a modality; each may look around (context:sides2, :window4, :around1, :step2).",
         ),
     ] = None,
     version: VersionOption = None,
@@ -184,7 +186,10 @@ def fit(
     name: Annotated[str, typer.Argument(metavar="TASK", help="Task file or name.")],
     catalog: CatalogOption = CATALOG,
     labels: LabelsOption = None,
-    features: Annotated[str, typer.Option("--features", "-f", help="See eval.")] = FEATURES,
+    features: Annotated[
+        list[str] | None,
+        typer.Option("--features", "-f", help="What the head reads, joined by +; see eval."),
+    ] = None,
     version: VersionOption = None,
     model: ModelOption = None,
     alone: AloneOption = False,
@@ -207,6 +212,11 @@ def fit(
     from mediafm.probes.metrics import METRICS
     from mediafm.probes.study import Contender
 
+    if features and len(features) > 1:
+        raise MediaFMError(
+            "a probe has one description of clips", do=f"join: -f {'+'.join(features)}"
+        )
+    spelt = features[0] if features else FEATURES
     bench = open_bench(catalog, model, None, json)
     [task] = load_tasks([name], labels)
     own = load_labels(task, bench.catalog)
@@ -214,7 +224,7 @@ def fit(
         show_labels(own)
     check_folder(probes / task.name)  # before minutes of work
     before = _held(probes / task.name)
-    contender = Contender(features, features, (version,) if version else (), alone, not no_global)
+    contender = Contender(spelt, spelt, (version,) if version else (), alone, not no_global)
     spec = bench.spec(contender)
     check_model(model, [spec])
     [run] = bench.measure(own, contender)
@@ -267,7 +277,8 @@ def fit(
         was = number(before.measured.get("value"))
         say(f"it replaces one on {spec_text(before.spec)} ({before.measured.get('metric')} {was})")
     say(f"fitted on {counted(int(measured['fitted_on']), 'clip')}: probe in {probes / task.name}")
-    say(f"next: mediafm probe apply {task.name} --out {task.name}.parquet")
+    folder = "" if probes == PROBES else f" --probes {shlex.quote(str(probes))}"
+    say(f"next: mediafm probe apply {task.name}{folder} --out {task.name}.parquet")
 
 
 def _held(folder: Path) -> Probe | None:

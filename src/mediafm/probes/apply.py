@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,7 +22,7 @@ from mediafm.embed import Embedder
 from mediafm.errors import CatalogError, MediaFMError, describe_os_error
 from mediafm.files import whole_file
 from mediafm.probes.artifact import Probe
-from mediafm.probes.features import ClipFeatures
+from mediafm.probes.features import ClipFeatures, spec_text
 from mediafm.progress import Progress, Silent
 from mediafm.timeline import Clip
 
@@ -74,6 +76,7 @@ def apply(
     embedder: Embedder | None = None,
     titles: Sequence[str] | None = None,
     failed: list[str] | None = None,
+    untagged: list[str] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[tuple[str, list[Tag]]]:
     """Applies a probe, title by title.
@@ -87,6 +90,8 @@ def apply(
         titles: Titles to tag; all by default.
         failed: Receives a line for each title that cannot be tagged, and the others go on;
             without it the first one raises.
+        untagged: Receives a line for each title of which some clips have none of the features:
+            they get no tags.
         progress: Where to report, in titles.
 
     Yields:
@@ -110,7 +115,12 @@ def apply(
                 if clips is None:
                     own = [Clip(title_id, shot.span) for shot in catalog.shots(title_id)]
                 if own:
-                    yield title_id, tags(probe, own, maker)
+                    found = tags(probe, own, maker)
+                    without = len(own) - len({tag.clip for tag in found})
+                    if without and untagged is not None:
+                        spec = spec_text(probe.spec)
+                        untagged.append(f"{title_id}: {without} of {len(own)} have no {spec}")
+                    yield title_id, found
             except CatalogError as error:
                 if failed is None:
                     raise
@@ -119,7 +129,7 @@ def apply(
 
 
 def tags(probe: Probe, clips: Sequence[Clip], maker: ClipFeatures) -> list[Tag]:
-    """The tags of clips of one title."""
+    """The tags of clips of one title; none of a clip without any of the features."""
     x_ND = maker.of(clips)
     if x_ND.shape[1] != len(probe.head.mean_D):
         raise MediaFMError(
@@ -127,6 +137,10 @@ def tags(probe: Probe, clips: Sequence[Clip], maker: ClipFeatures) -> list[Tag]:
             where=f"probe '{probe.name}'",
             do="fit it anew (mediafm probe fit)",
         )
+    known_N: npt.NDArray[np.bool_] = np.any(x_ND != 0, axis=1)
+    clips, x_ND = [c for c, known in zip(clips, known_N, strict=True) if known], x_ND[known_N]
+    if not clips:
+        return []
     head, names = probe.head, probe.titles or probe.head.classes
     if head.kind == "ranking":
         score_NC = head.scores(x_ND)
