@@ -1,6 +1,20 @@
 """What to make of a catalog: scenes, and what editors and marketers ask for."""
 
+from mediafm.suggest.artwork import suggest_artwork
+from mediafm.suggest.breaks import suggest_breaks
+from mediafm.suggest.clips import suggest_clips
 from mediafm.suggest.fitted import FittedProbes
 from mediafm.suggest.scenes import Scene, Segmentation, find_scenes
+from mediafm.suggest.suggestion import Suggestion, Suggestions
 
-__all__ = ["FittedProbes", "Scene", "Segmentation", "find_scenes"]
+__all__ = [
+    "FittedProbes",
+    "Scene",
+    "Segmentation",
+    "Suggestion",
+    "Suggestions",
+    "find_scenes",
+    "suggest_artwork",
+    "suggest_breaks",
+    "suggest_clips",
+]
