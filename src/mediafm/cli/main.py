@@ -12,6 +12,7 @@ from mediafm.cli import (
     data,
     demo,
     encoding,
+    export,
     find,
     look,
     probe,
@@ -52,6 +53,7 @@ app.command("similar")(find.similar)
 app.command("search")(find.search)
 app.command("scenes")(suggest.scenes)
 app.add_typer(suggest.app)
+app.add_typer(export.app)
 app.command("plot")(look.plot)
 app.command("info")(look.info)
 app.command("runs")(runs.runs)
