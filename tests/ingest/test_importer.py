@@ -152,6 +152,7 @@ def test_another_source_does_not_mix_in(tmp_path):
     assert import_features(other, tmp_path / "cat", source="one").summary() == "1 ingested"
 
 
+@pytest.mark.slow
 def test_the_real_labelled_dataset(tmp_path, shared):
     file = shared / "data" / "sitcom-shots.parquet"
     report = import_features(file, tmp_path / "cat", time_unit="us")

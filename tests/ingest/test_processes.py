@@ -88,6 +88,7 @@ def kill_and_compare(tmp_path, films, encoders, rounds):
     assert killed >= rounds / 2
 
 
+@pytest.mark.slow
 def test_kills_at_random_points(tmp_path):
     kill_and_compare(tmp_path, make_films(tmp_path / "films", 6), "fake", rounds=6)
 
