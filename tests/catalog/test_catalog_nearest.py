@@ -77,7 +77,7 @@ def test_an_index_finds_nearly_the_same(indexed):
         for n in near:  # of the vectors themselves, not of what the index keeps of them
             assert n.cosine == pytest.approx(cosines.get(n[:2], n.cosine), abs=1e-3)
     assert same >= 190
-    assert indexed.has_index("video")
+    assert indexes.has_vectors(indexed._snapshot().tables["features/video-aaaa1111"])
 
 
 def test_shots_without_a_modality_are_never_found(indexed):

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from mediafm.catalog import Catalog, TitleRecord, VersionRecord
 from mediafm.cli.main import main
-from mediafm.errors import MediaFMError
-from mediafm.export import Mark, marks_of_scenes, marks_of_shots, write_marks
+from mediafm.errors import MediaFMError, MissingExtraError
+from mediafm.export import Mark, editing, marks_of_scenes, marks_of_shots, write_marks
 from mediafm.export.frames import Frames, number_of
 from mediafm.export.write import COLUMNS
 from mediafm.suggest import find_scenes
@@ -225,6 +225,13 @@ def test_what_cannot_be_written(tmp_path):
         write_marks(catalog, empty, tmp_path / "a.edl")
 
 
+def test_an_adapter_that_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(editing.ADAPTERS, ".edl", "none_of_that_name")
+    catalog = make(tmp_path / "c", "25/1", None)
+    with pytest.raises(MissingExtraError, match=r"writing .edl needs .*mediafm\[otio\]"):
+        write_marks(catalog, marks_of_shots(catalog, "film"), tmp_path / "a.edl")
+
+
 def test_commands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEDIAFM_CATALOG", str(tmp_path / "c"))
@@ -245,13 +252,23 @@ def test_commands(tmp_path, monkeypatch, capsys):
     assert main(["export", "scenes", "film", "-o", "chapters.vtt", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     held = Catalog.open(tmp_path / "c")
+    assert any("no probe" in note for note in told["notes"])
     assert told["scenes"] == len(marks_of_scenes(held, find_scenes(held, "film")))
     assert main(["export", "clips", "film", "-o", "clips.otio"]) == 0
     (tmp_path / "mine.csv").write_text("title_id,start,end\nfilm,8,16.8\nfilme,1,2\n")
     assert main(["export", "clips", "--clips", "mine.csv", "-o", "mine.edl"]) == 1
     shown = capsys.readouterr().out
-    assert "1 clips in mine.edl" in shown
+    assert "1 clip in mine.edl" in shown
     assert "row 3: no title 'filme'" in shown
+    before = (tmp_path / "mine.csv").read_text()
+    assert main(["export", "clips", "--clips", "mine.csv", "-o", "./mine.csv"]) == 1
+    assert "is the file of the clips" in capsys.readouterr().err
+    assert (tmp_path / "mine.csv").read_text() == before
+    make(tmp_path / "c", "27/2", None, name="phone")
+    assert main(["export", "shots", "phone", "-o", "phone.edl"]) == 0
+    assert "27/2 frames/s is no rate of timecode" in capsys.readouterr().out
+    assert main(["export", "shots", "phone", "-o", "phone.csv"]) == 0
+    assert "no rate" not in capsys.readouterr().out
     for wrong in (["export", "clips"], ["export", "clips", "film", "--clips", "mine.csv"]):
         assert main(wrong) == 1
         assert "name a title, or a file of clips" in capsys.readouterr().err

@@ -10,7 +10,6 @@ from mediafm.errors import CatalogError, MediaFMError
 from mediafm.search import (
     Filter,
     parse_clip,
-    parse_place,
     similar,
     similar_clips,
     similar_titles,
@@ -228,11 +227,10 @@ def test_names_that_nothing_has(catalog, where, message):
 
 
 def test_places_and_clips_as_people_write_them():
-    assert parse_place("a/b@00:01:30.5") == ("a/b", 90_500_000)
-    assert parse_place("me@home@90") == ("me@home", 90_000_000)
-    assert parse_place("film") == ("film", 0)
+    assert parse_clip("a/b@00:01:30.5") == ("a/b", 90_500_000, None)
+    assert parse_clip("me@home@90") == ("me@home", 90_000_000, None)
     with pytest.raises(MediaFMError, match="not a time"):
-        parse_place("film@soon")
+        parse_clip("film@soon")
     assert parse_clip("film@3:10") == ("film", 190 * US, None)
     assert parse_clip("me@home@3:10-3:24.5") == ("me@home", 190 * US, 204_500_000)
     for wrong in ("film@3:10-", "film@-5", "film@a-b", "film@1-2-3"):

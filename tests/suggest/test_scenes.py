@@ -117,6 +117,12 @@ def test_a_probe_that_does_not_fit_is_said_and_done_without(place, tmp_path, cap
     assert "by where the embeddings change" in shown
 
 
+def test_a_file_is_no_folder_of_probes(place, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["scenes", "t3", "--probes", str(tmp_path / "file")]) == 1
+    assert "is a file, not a folder of probes" in capsys.readouterr().err
+
+
 def test_what_has_no_scenes(place, tmp_path):
     catalog = Catalog.open("catalog")
     with pytest.raises(CatalogError, match="did you mean 't3'"):

@@ -23,8 +23,7 @@ EXACT = 50_000
 """Vectors up to which a table has no index: comparing all takes some tens of milliseconds."""
 
 _KIND = "IVF_SQ"
-"""Inverted lists of 8-bit vectors: a fiftieth of the time to build of product quantisation, at the
-same recall (``benchmarks/search.py``)."""
+"""Inverted lists of 8-bit vectors (``benchmarks/search.py``)."""
 
 _PROBED = 40
 """Lists looked into; there are as many as the square root of the vectors."""

@@ -119,16 +119,6 @@ class NearestStore(VersionBook):
         [(encoder, table)] = self._tables(self._snapshot(), [modality]).values()
         return self._nearest(table, encoder.dim, query_D, count, titles, exact)
 
-    def has_index(self, modality: str) -> bool:
-        """Whether the features of a modality have an index.
-
-        Raises:
-            CatalogError: There is no such modality.
-        """
-        [(_, table)] = self._tables(self._snapshot(), [modality]).values()
-        with self._guard():
-            return indexes.has_vectors(table)
-
     def said(
         self, query: str, count: int = 10, *, titles: Sequence[str] | None = None
     ) -> list[Said]:

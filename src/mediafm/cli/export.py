@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mediafm.cli.output import CATALOG, CatalogOption, JsonOption, VersionOption, print_json, say
-from mediafm.cli.probing import PROBES, ProbesOption
+from mediafm.cli.probing import PROBES, ProbesOption, counted, keep_apart
+
+if TYPE_CHECKING:
+    from mediafm.catalog import Catalog
+    from mediafm.export import Mark
 
 app = typer.Typer(
     name="export",
@@ -32,11 +37,11 @@ def shots(
     Example: [bold]mediafm export shots big-buck-bunny -o shots.edl[/bold]
     """
     from mediafm.catalog import Catalog
-    from mediafm.export import marks_of_shots, write_marks
+    from mediafm.export import marks_of_shots
 
     opened = Catalog.open(catalog)
     marks = marks_of_shots(opened, title)
-    _say(write_marks(opened, marks, out, title), len(marks), "shots", json)
+    _write(opened, marks, out, title, "shot", json)
 
 
 @app.command("scenes")
@@ -53,15 +58,13 @@ def scenes(
     Example: [bold]mediafm export scenes big-buck-bunny -o chapters.vtt[/bold]
     """
     from mediafm.catalog import Catalog
-    from mediafm.export import marks_of_scenes, write_marks
+    from mediafm.export import marks_of_scenes
     from mediafm.suggest import FittedProbes, find_scenes
 
     opened = Catalog.open(catalog)
     found = find_scenes(opened, title, FittedProbes(opened, probes, version), version=version)
     marks = marks_of_scenes(opened, found)
-    _say(write_marks(opened, marks, out, title), len(marks), "scenes", json)
-    for note in [] if json else found.notes:
-        say(note)
+    _write(opened, marks, out, title, "scene", json, found.notes)
 
 
 @app.command("clips")
@@ -86,13 +89,14 @@ def clips(
     """
     from mediafm.catalog import Catalog
     from mediafm.errors import MediaFMError
-    from mediafm.export import Mark, marks_of_suggestions, write_marks
+    from mediafm.export import Mark, marks_of_suggestions
     from mediafm.probes.clip_finder import read_clips
     from mediafm.probes.label_file import summary
     from mediafm.suggest import FittedProbes, suggest_clips
 
     if (title is None) == (file is None):
         raise MediaFMError("name a title, or a file of clips", do="mediafm export clips TITLE")
+    keep_apart(out, file)
     opened = Catalog.open(catalog)
     notes: list[str] = []
     if file is not None:
@@ -104,15 +108,28 @@ def clips(
         held = FittedProbes(opened, probes, version)
         suggested = suggest_clips(opened, title, count, probes=held, version=version)
         marks, notes = marks_of_suggestions(opened, suggested), list(suggested.notes)
-    _say(write_marks(opened, marks, out, title or "clips"), len(marks), "clips", json)
-    for note in [] if json else notes:
-        say(note)
+    _write(opened, marks, out, title or "clips", "clip", json, notes)
     if file is not None and notes:
         raise typer.Exit(1)
 
 
-def _say(out: Path, count: int, what: str, json: bool) -> None:
+def _write(
+    catalog: Catalog,
+    marks: list[Mark],
+    out: Path,
+    name: str,
+    what: str,
+    json: bool,
+    notes: Sequence[str] = (),
+) -> None:
+    from mediafm.export import ADAPTERS, unsteady, write_marks
+
+    write_marks(catalog, marks, out, name)
+    if out.suffix.lower() in ADAPTERS:
+        notes = [*notes, *unsteady(catalog, marks)]
     if json:
-        print_json({"file": str(out), what: count})
-    else:
-        say(f"{count} {what} in {out}")
+        print_json({"file": str(out), f"{what}s": len(marks), "notes": list(notes)})
+        return
+    say(f"{counted(len(marks), what)} in {out}")
+    for note in notes:
+        say(note)

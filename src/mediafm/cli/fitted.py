@@ -24,6 +24,7 @@ from mediafm.cli.probing import (
     ProbesOption,
     check_model,
     counted,
+    keep_apart,
     number,
     open_bench,
 )
@@ -73,8 +74,7 @@ def apply(
     for title_id in titles:
         bench.catalog.title(title_id)  # a name that is wrong is said before anything is written
     target = out or Path(f"{name}.parquet")
-    if clips and target.exists() and clips.exists() and target.samefile(clips):
-        raise MediaFMError("is the file of the clips", where=target, do="name another --out")
+    keep_apart(target, clips)
     check_model(model, [probe.spec])
     wanted, wrong = read_clips(clips, bench.catalog) if clips else (None, [])
     version = version or probe.version_in(bench.catalog)

@@ -67,6 +67,16 @@ def check_model(model: Path | None, specs: Sequence[FeatureSpec]) -> None:
         )
 
 
+def keep_apart(out: Path, source: Path | None) -> None:
+    """Refuses to write over the file that is read.
+
+    Raises:
+        MediaFMError: They are one file.
+    """
+    if source is not None and out.exists() and source.exists() and out.samefile(source):
+        raise MediaFMError("is the file of the clips", where=out, do="name another --out")
+
+
 def load_tasks(names: list[str], labels: Path | None) -> list[Task]:
     """Tasks by file or name, with the label files that the user named."""
     from mediafm.probes.task import load_task

@@ -19,8 +19,7 @@ def to_timeline(catalog: Catalog, marks: Sequence[Mark], name: str) -> Any:
 
     Args:
         catalog: Where the titles are.
-        marks: The places, in the order of the edit; those without length become markers on the
-            clip before them, or are left out.
+        marks: The places, in the order of the edit; each lasts a frame at least.
         name: Of the timeline.
 
     Returns:
@@ -88,13 +87,27 @@ def write_edit(catalog: Catalog, marks: Sequence[Mark], out: Path, name: str) ->
         _relabel(otio, timeline, options["rate"])
     try:
         text = otio.adapters.write_to_string(timeline, ADAPTERS[suffix], **options)
-    except otio.exceptions.NoKnownAdapterForExtensionError:
+    except otio.exceptions.NotSupportedError:  # the adapter is a package of its own
         raise MissingExtraError(
             f"OpenTimelineIO's adapter {ADAPTERS[suffix]}",
             extra="otio",
             purpose=f"writing {suffix}",
         ) from None
     return str(text)
+
+
+def unsteady(catalog: Catalog, marks: Sequence[Mark]) -> list[str]:
+    """A line for each title whose frames an edit list can only guess at."""
+    lines = []
+    for title_id in dict.fromkeys(mark.clip.title_id for mark in marks):
+        title = catalog.title(title_id)
+        frames = Frames.of(title)
+        if not frames.steady:
+            lines.append(
+                f"{title_id}: {title.frame_rate} frames/s is no rate of timecode; frames are "
+                f"counted at {float(frames.rate):g}, and its own need not be there"
+            )
+    return lines
 
 
 def _relabel(otio: Any, timeline: Any, rate: float) -> None:

@@ -63,9 +63,6 @@ def marks_of_suggestions(catalog: Catalog, found: Suggestions) -> list[Mark]:
     marks = []
     for rank, one in enumerate(found.found, 1):
         about: dict[str, Any] = {"kind": found.kind, "by": list(found.by), **one.evidence}
-        for side in ("before", "after"):
-            if kinds := getattr(one, side, ()):
-                about[side] = list(kinds)
         name = _named(f"{kind} {rank}", one.span, cues)
         marks.append(Mark(one.clip, name, one.score, one.reasons, about))
     return marks

@@ -4,7 +4,6 @@ from mediafm.search.filters import Filter
 from mediafm.search.similar import (
     Hit,
     parse_clip,
-    parse_place,
     similar,
     similar_clips,
     similar_titles,
@@ -17,7 +16,6 @@ __all__ = [
     "Found",
     "Hit",
     "parse_clip",
-    "parse_place",
     "query_encoders",
     "search",
     "similar",

@@ -46,22 +46,6 @@ class Hit:
     text: str = field(default="", compare=False)
 
 
-def parse_place(text: str) -> tuple[str, int]:
-    """Reads a place in a catalog as a user types it.
-
-    Args:
-        text: ``TITLE@00:03:10`` or ``TITLE@190.5``; without a time, the beginning.
-
-    Returns:
-        The title's id and microseconds.
-
-    Raises:
-        MediaFMError: There is no time after the ``@``.
-    """
-    title_id, at, time = text.rpartition("@")
-    return (title_id, parse_time(time)) if at else (text, 0)
-
-
 def parse_clip(text: str) -> tuple[str, int, int | None]:
     """Reads a clip or a place.
 

@@ -28,6 +28,8 @@ class FittedProbes:
     """
 
     def __init__(self, catalog: Catalog, folder: Path | None = None, version: str | None = None):
+        if folder is not None and folder.is_file():
+            raise MediaFMError("is a file, not a folder of probes", where=folder)
         self.catalog, self.folder, self.version = catalog, folder, version
         self.notes: list[str] = []
         self._bench = Bench(catalog)
