@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 from mediafm.catalog import Catalog, EncoderRecord, TitleRecord, VersionRecord
+from mediafm.cli.main import main
+from mediafm.suggest import FittedProbes
 from mediafm.timeline import US, Cue, Shot, Span
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "probes"))
 sys.path.insert(0, str(Path(__file__).parent))
 from suggest_kit import jpeg
+
+from probe_kit import make_catalog, make_version, mood_rows, write_csv, write_task  # isort: skip
 
 LENGTHS = [2, 3, 4, 3, 2, 5, 3, 4, 2, 3, 4, 5, 3, 2, 4, 3, 2, 3, 4, 3]
 SPEECH = [
@@ -42,3 +46,24 @@ def film(tmp_path):
     catalog.append_embeddings("v", [("film", record.ingest_id, x_NH)])
     catalog.promote("v")
     return catalog
+
+
+@pytest.fixture(scope="session")
+def probed(tmp_path_factory):
+    """Titles whose clips are worthy where the mood is glad, and probes that know."""
+    folder = tmp_path_factory.mktemp("probed")
+    catalog = make_catalog(folder)
+    make_version(catalog, folder / "model")
+    rows = mood_rows()
+    for row in rows:
+        row["worthy"] = int(row["mood"] == "glad")
+    write_csv(folder / "labels.csv", rows)
+    split = {"by": "title", "folds": 3}
+    write_task(folder, "clip-retrieval", kind="binary", column="worthy", split=split)
+    write_task(folder, "clip-popularity", kind="ranking", column="rate", split=split)
+    write_task(folder, "ad-relevancy", kind="multi-label", split=split)
+    write_task(folder, "clip-tone", kind="multi-label", split=split)
+    for name in ("clip-retrieval", "clip-popularity", "ad-relevancy", "clip-tone"):
+        probes = ["-c", str(folder / "catalog"), "--probes", str(folder / "probes")]
+        assert main(["probe", "fit", str(folder / f"{name}.toml"), "-f", "video", *probes]) == 0
+    return catalog, FittedProbes(catalog, folder / "probes")

@@ -15,7 +15,6 @@ from mediafm.catalog import Catalog, TitleRecord
 from mediafm.cli.main import main
 from mediafm.errors import CatalogError, MediaFMError
 from mediafm.suggest import (
-    FittedProbes,
     find_scenes,
     suggest_artwork,
     suggest_breaks,
@@ -26,7 +25,7 @@ from mediafm.suggest.clips import SPOILER, Boundaries, candidates
 from mediafm.suggest.suggestion import diverse, percentile
 from mediafm.timeline import US, Cue, Shot, Span
 
-from probe_kit import make_catalog, make_version, mood_rows, write_csv, write_task  # isort: skip
+from probe_kit import mood_rows  # isort: skip
 
 CUTS = 300_000  # microseconds a cue may stick out of a clip
 
@@ -100,26 +99,6 @@ def test_where_no_clip_fits_that_is_said(film):
     assert "no run of shots lasts 100 to 200 s" in found.notes[0]
     with pytest.raises(MediaFMError, match="swap the lengths"):
         suggest_clips(film, "film", shortest=9 * US, longest=5 * US)
-
-
-@pytest.fixture(scope="module")
-def probed(tmp_path_factory):
-    """Titles whose clips are worthy where the mood is glad, and probes that know."""
-    folder = tmp_path_factory.mktemp("probed")
-    catalog = make_catalog(folder)
-    make_version(catalog, folder / "model")
-    rows = mood_rows()
-    for row in rows:
-        row["worthy"] = int(row["mood"] == "glad")
-    write_csv(folder / "labels.csv", rows)
-    split = {"by": "title", "folds": 3}
-    write_task(folder, "clip-retrieval", kind="binary", column="worthy", split=split)
-    write_task(folder, "clip-popularity", kind="ranking", column="rate", split=split)
-    write_task(folder, "ad-relevancy", kind="multi-label", split=split)
-    for name in ("clip-retrieval", "clip-popularity", "ad-relevancy"):
-        probes = ["-c", str(folder / "catalog"), "--probes", str(folder / "probes")]
-        assert main(["probe", "fit", str(folder / f"{name}.toml"), "-f", "video", *probes]) == 0
-    return catalog, FittedProbes(catalog, folder / "probes")
 
 
 def moods(title_id):

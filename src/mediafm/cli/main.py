@@ -18,6 +18,7 @@ from mediafm.cli import (
     probe,
     report,
     runs,
+    story,
     suggest,
     titles,
     train,
@@ -51,7 +52,8 @@ app.add_typer(probe.app, name="probe")
 app.command("report")(report.report)
 app.command("similar")(find.similar)
 app.command("search")(find.search)
-app.command("scenes")(suggest.scenes)
+app.command("scenes")(story.scenes)
+app.command("arc")(story.arc)
 app.add_typer(suggest.app)
 app.add_typer(export.app)
 app.command("plot")(look.plot)

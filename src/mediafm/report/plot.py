@@ -1,12 +1,14 @@
-"""``mediafm plot TITLE``: the scenes of a title at a glance."""
+"""Pictures of titles as files: ``mediafm plot`` and ``mediafm arc``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from mediafm.catalog import Catalog
+from mediafm.errors import MediaFMError
 from mediafm.report import output
 from mediafm.report.material import collect
+from mediafm.suggest.arc import Arc
 
 
 def plot(catalog: Catalog, title_id: str, out: Path, version: str | None = None) -> list[Path]:
@@ -39,3 +41,26 @@ def plot(catalog: Catalog, title_id: str, out: Path, version: str | None = None)
 
             output.write(file, page(material).encode())
     return files
+
+
+def plot_arc(catalog: Catalog, arc: Arc, out: Path) -> Path:
+    """Draws an arc: a row per curve, and under them the moments at their peaks.
+
+    Args:
+        catalog: Where the keyframes are.
+        arc: From :func:`mediafm.suggest.find_arc`.
+        out: A ``.png`` file.
+
+    Returns:
+        The file.
+
+    Raises:
+        MediaFMError: Another suffix, or the file cannot be written.
+    """
+    from mediafm.report.arc import draw  # matplotlib takes a second to load
+
+    out = Path(out)
+    if out.suffix.lower() != ".png":
+        raise MediaFMError("an arc is a picture", where=out, do="name a .png file")
+    output.write(out, draw(catalog, arc))
+    return out
