@@ -134,7 +134,7 @@ def test_a_series_is_its_episodes_in_order(probed):
 def test_what_is_not_there_is_said(probed, film):
     catalog, probes = probed
     for name, season, said in (
-        ("t99", None, r"no title and no series 't99'.*did you mean"),
+        ("tt1", None, r"no title and no series 'tt1'; did you mean 't1'"),
         ("s1", 7, "no season 7; it has 1"),
         ("t1", 1, "is a title, and no series"),
     ):

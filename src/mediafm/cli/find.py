@@ -112,7 +112,7 @@ def similar(
 def _show(what: str, hits: list[Hit], whole: bool) -> None:
     if whole:
         rows: list[tuple[object, ...]] = [
-            (rank, hit.title_id, f"{hit.score:.3f}", _because(hit.because))
+            (rank, hit.title_id, f"{hit.score:.3f}", because(hit.because))
             for rank, hit in enumerate(hits, 1)
         ]
         print_table(what, ["#", "=title", "#cosine", "alike in"], rows)
@@ -125,7 +125,7 @@ def _show(what: str, hits: list[Hit], whole: bool) -> None:
             format_time(hit.span.start),
             format_time(hit.span.end),
             f"{hit.score:.3f}",
-            _because(hit.because),
+            because(hit.because),
             _short(hit.text),
         )
         for rank, hit in enumerate(hits, 1)
@@ -177,7 +177,7 @@ def search(
                 hit.title_id,
                 hit.shot,
                 format_time(hit.span.start),
-                _because(hit.because),
+                because(hit.because),
                 _short(hit.cue or hit.text),
             )
             for rank, hit in enumerate(answer.found, 1)
@@ -209,8 +209,9 @@ def _filter(
     )
 
 
-def _because(because: dict[str, float]) -> str:
-    ordered = sorted(because.items(), key=lambda item: -item[1])
+def because(reasons: dict[str, float]) -> str:
+    """``text 0.81, video 0.40``: what speaks for a hit, most of all first."""
+    ordered = sorted(reasons.items(), key=lambda item: -item[1])
     return ", ".join(f"{name} {value:.2f}" for name, value in ordered)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mediafm.cli import answers
+from mediafm.cli.find import because
 from mediafm.cli.output import (
     CATALOG,
     CatalogOption,
@@ -15,20 +18,21 @@ from mediafm.cli.output import (
     VersionOption,
     print_json,
     print_table,
+    reporter,
     say,
 )
-from mediafm.cli.probing import PROBES, ProbesOption
+from mediafm.cli.probing import PROBES, ProbesOption, counted
 from mediafm.errors import MediaFMError, describe_os_error
 from mediafm.files import write_whole
 from mediafm.timeline import format_time
 
 if TYPE_CHECKING:
-    from mediafm.suggest import Suggestions
+    from mediafm.suggest import Suggestion, Suggestions
 
 
 app = typer.Typer(
     name="suggest",
-    help="What to cut, show and sell of a title: clips, artwork, ad breaks, with reasons.",
+    help="What to cut, show, sell and say of a title, with reasons; answers become labels.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -83,6 +87,7 @@ def artwork(
         Path | None, typer.Option("--out", "-o", help="Folder for the pictures, as JPEG.")
     ] = None,
     spoilers: Spoilers = False,
+    probes: ProbesOption = PROBES,
     version: VersionOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -91,11 +96,12 @@ def artwork(
     Example: [bold]mediafm suggest artwork big-buck-bunny --out artwork[/bold]
     """
     from mediafm.catalog import Catalog
-    from mediafm.suggest import suggest_artwork
+    from mediafm.suggest import FittedProbes, suggest_artwork
     from mediafm.suggest.artwork import Picture
 
     opened = Catalog.open(catalog)
-    found = suggest_artwork(opened, title, count, version=version, spoilers=spoilers)
+    held = FittedProbes(opened, probes, version)
+    found = suggest_artwork(opened, title, count, probes=held, version=version, spoilers=spoilers)
     if out is not None:
         for rank, picture in enumerate(found.found, 1):
             assert isinstance(picture, Picture)
@@ -148,6 +154,116 @@ def ad_breaks(
     _show(found, json, ["at"])
 
 
+@app.command("tags")
+def tags(
+    title: Title,
+    catalog: CatalogOption = CATALOG,
+    probe: Annotated[
+        list[str] | None,
+        typer.Option("--probe", "-p", help="Only this fitted probe; may be repeated."),
+    ] = None,
+    probes: ProbesOption = PROBES,
+    version: VersionOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Suggest tags, scene by scene: tone, genre, whatever a fitted probe tells.
+
+    Without a probe: genres and tags of the titles most like this one, and that is said.
+
+    Example: [bold]mediafm suggest tags big-buck-bunny --probe clip-tone[/bold]
+    """
+    from mediafm.catalog import Catalog
+    from mediafm.suggest import FittedProbes, suggest_tags
+    from mediafm.suggest.tags import FIELDS
+
+    opened = Catalog.open(catalog)
+    held = FittedProbes(opened, probes, version)
+    found = suggest_tags(opened, title, only=probe or (), probes=held, version=version)
+    if json:
+        print_json(asdict(found))
+        return
+    _show_tags(f"{title}: tags, by {', '.join(found.by)}", found.found)
+    for note in found.notes:
+        say(note)
+    if found.by != FIELDS:
+        say(f"right or wrong: mediafm suggest accept tags {title}@FROM-TO --task {found.by[-1]}")
+
+
+@app.command("cold-start")
+def cold_start(
+    title: Annotated[
+        str | None, typer.Argument(help="A new title's id; none, with --out, for all titles.")
+    ] = None,
+    catalog: CatalogOption = CATALOG,
+    count: Count = 10,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help=".parquet or .jsonl file of features for a recommender."),
+    ] = None,
+    probes: ProbesOption = PROBES,
+    version: VersionOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say what content alone tells of a title: titles like it, tags, features for a recommender.
+
+    Example: [bold]mediafm suggest cold-start big-buck-bunny --out features.parquet[/bold]
+    """
+    from mediafm.catalog import Catalog
+    from mediafm.suggest import FittedProbes
+    from mediafm.suggest.cold_start import cold_start as find
+    from mediafm.suggest.cold_start import feature_rows, write_features
+
+    if title is None and out is None:
+        raise MediaFMError(
+            "name a title, or a file for the features of all titles",
+            do="mediafm suggest cold-start TITLE, or --out features.parquet",
+        )
+    opened = Catalog.open(catalog)
+    held = FittedProbes(opened, probes, version)
+    answer: dict[str, object] = {}
+    if title is not None:
+        found = find(opened, title, count, probes=held, version=version)
+        answer |= asdict(found)
+        if not json:
+            print_table(
+                f"Titles like {title}",
+                ["#", "=title", "#cosine", "alike in"],
+                [
+                    (rank, hit.title_id, f"{hit.score:.3f}", because(hit.because))
+                    for rank, hit in enumerate(found.nearest, 1)
+                ],
+            )
+            _show_tags(f"{title} as a whole", found.tags)
+            for note in found.notes:
+                say(note)
+    if out is not None:
+        left_out: list[str] = []
+        rows = feature_rows(
+            opened, None if title is None else [title], count, probes=held, version=version,
+            left_out=left_out, progress=reporter(json),
+        )  # fmt: skip
+        written = write_features(out, rows)
+        answer |= {"features": str(out), "rows": written, "left_out": left_out}
+        if not json:
+            say(f"{counted(written, 'title')} in {out}")
+            for line in left_out[:10]:
+                say(f"  {line}")
+    if json:
+        print_json(answer)
+
+
+def _show_tags(heading: str, found: Sequence[Suggestion]) -> None:
+    from mediafm.suggest.tags import Tagged
+
+    rows = []
+    for one in found:
+        assert isinstance(one, Tagged)
+        times = (format_time(one.span.start), format_time(one.span.end))
+        rows.append((*times, one.probe, ", ".join(one.names) or "-", ", ".join(one.reasons)))
+    if rows:
+        print_table(heading, ["=from", "=to", "by", "tags", "why"], rows)
+
+
 def _show(found: Suggestions, json: bool, times: list[str]) -> None:
     if json:
         print_json(asdict(found))
@@ -165,3 +281,11 @@ def _show(found: Suggestions, json: bool, times: list[str]) -> None:
         print_table(title, ["#", *(f"={t}" for t in times), "#score", "why"], rows)
     for note in found.notes:
         say(note)
+    if rows:
+        place = "FROM-TO" if len(times) > 1 else "TIME"
+        say(f"right or wrong: mediafm suggest accept {found.kind} {found.title_id}@{place}")
+
+
+app.command("accept")(answers.accept)
+app.command("reject")(answers.reject)
+app.command("correct")(answers.correct)

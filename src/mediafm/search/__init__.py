@@ -3,6 +3,7 @@
 from mediafm.search.filters import Filter
 from mediafm.search.similar import (
     Hit,
+    TitleVectors,
     parse_clip,
     similar,
     similar_clips,
@@ -15,6 +16,7 @@ __all__ = [
     "Filter",
     "Found",
     "Hit",
+    "TitleVectors",
     "parse_clip",
     "query_encoders",
     "search",

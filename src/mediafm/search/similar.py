@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mediafm.catalog import Catalog, indexes
-from mediafm.catalog.clip import pooled, shots_of, times_of
+from mediafm.catalog.clip import pooled, shots_of, times_of, unit
 from mediafm.errors import CatalogError, MediaFMError
 from mediafm.search.explain import why
 from mediafm.search.filters import EVERYWHERE, Filter
-from mediafm.search.spaces import CONTEXT, Context, Vector, Vectors, space_of
+from mediafm.search.spaces import CONTEXT, Context, Space, Vector, Vectors, space_of
 from mediafm.timeline import Clip, Shot, Span, format_time, parse_time
 
 _CANDIDATES = 50
@@ -225,23 +225,64 @@ def similar_titles(
     """
     space = space_of(catalog, features, title_id, version)
     space.title(title_id)  # says what is wrong with it
-    names: list[str] = []
-    vectors: list[Vector] = []
-    for name, x_NF in space.each(None):
-        times_N2 = times_of(_shots_of(catalog, name))
-        if len(x_NF) and len(times_N2) == len(x_NF):
-            names.append(name)
-            vectors.append(pooled(x_NF, (times_N2[:, 1] - times_N2[:, 0]).astype(np.float64)))
-    x_TF = np.stack(vectors)
-    if len(names) > 2:
-        x_TF = x_TF - x_TF.mean(axis=0)
-    x_TF /= np.maximum(np.linalg.norm(x_TF, axis=1, keepdims=True), 1e-12)
-    score_T = x_TF @ x_TF[names.index(title_id)]
+    vectors = TitleVectors.over(catalog, space)
     within = where.within(catalog)
-    allowed = set(names if within is None else within) - {title_id}
-    order = [t for t in np.argsort(-score_T, kind="stable").tolist() if names[t] in allowed]
-    found = [Hit(float(score_T[t]), names[t], 0, _whole(catalog, names[t])) for t in order[:count]]
+    near = vectors.nearest(title_id, count, within=within)
+    found = [Hit(score, name, 0, _whole(catalog, name)) for score, name in near]
     return why(catalog, Clip(title_id, _whole(catalog, title_id)), found, cues=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TitleVectors:
+    """One vector per title, to compare titles by.
+
+    Args:
+        names: The titles.
+        x_TF: The mean of each one's shots, each as long as it lasts, without the mean of all
+            titles where there are more than two; unit rows.
+    """
+
+    names: list[str]
+    x_TF: Vectors
+
+    @classmethod
+    def of(cls, catalog: Catalog, version: str | None = None) -> TitleVectors:
+        """Those of all titles that are embedded in a version, the current one by default.
+
+        Raises:
+            CatalogError: There is no such version.
+        """
+        return cls.over(catalog, Context(catalog, version))
+
+    @classmethod
+    def over(cls, catalog: Catalog, space: Space) -> TitleVectors:
+        """Those of all titles in a space."""
+        names: list[str] = []
+        vectors: list[Vector] = []
+        for name, x_NF in space.each(None):
+            times_N2 = times_of(_shots_of(catalog, name))
+            if len(x_NF) and len(times_N2) == len(x_NF):
+                names.append(name)
+                vectors.append(pooled(x_NF, (times_N2[:, 1] - times_N2[:, 0]).astype(np.float64)))
+        x_TF = np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)
+        if len(names) > 2:
+            x_TF = x_TF - x_TF.mean(axis=0)
+        return cls(names, unit(x_TF))
+
+    def nearest(
+        self, title_id: str, count: int, *, within: Sequence[str] | None = None
+    ) -> list[tuple[float, str]]:
+        """Cosine and name of the titles nearest to one of them, best first, without it.
+
+        Args:
+            title_id: The title.
+            count: How many.
+            within: Which titles may be found; all by default.
+        """
+        score_T = self.x_TF @ self.x_TF[self.names.index(title_id)]
+        allowed = set(self.names if within is None else within) - {title_id}
+        order = [t for t in np.argsort(-score_T, kind="stable") if self.names[t] in allowed]
+        return [(float(score_T[t]), self.names[t]) for t in order[:count]]
 
 
 def _windows(

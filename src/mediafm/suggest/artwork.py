@@ -19,7 +19,11 @@ from mediafm.catalog import Catalog
 from mediafm.catalog.clip import unit
 from mediafm.errors import MediaFMError
 from mediafm.suggest.clips import SPOILER
+from mediafm.suggest.fitted import FittedProbes
 from mediafm.suggest.suggestion import Suggestion, Suggestions, diverse, percentile
+
+CHOSEN = "artwork"
+"""A probe of what people chose (``mediafm suggest accept artwork``), where one is fitted."""
 
 _SIDE = 160  # pixels of the longer side, at which pictures are judged
 _DARK, _FLAT = 0.08, 0.04
@@ -42,6 +46,7 @@ def suggest_artwork(
     title_id: str,
     count: int = 5,
     *,
+    probes: FittedProbes | None = None,
     version: str | None = None,
     spoilers: bool = False,
 ) -> Suggestions:
@@ -51,6 +56,8 @@ def suggest_artwork(
         catalog: The catalog.
         title_id: The title.
         count: How many.
+        probes: Where a probe :data:`CHOSEN`, fitted on answers to earlier suggestions, is looked
+            for; it needs none.
         version: Version of the embeddings, by which pictures are typical, and told apart.
         spoilers: Whether the last part of the title may be shown.
 
@@ -85,19 +92,32 @@ def suggest_artwork(
     sharp_K = percentile([sharp for _, sharp in looks])
     typical = _typical(x_NH, places)
     typical_K = percentile(typical)
-    score_K = (sharp_K + typical_K) / 2
+    shares = {"sharper": sharp_K, "more typical": typical_K}
+    by = ["sharpness", "typical in context"]
+    notes: tuple[str, ...] = ()
+    evidence: dict[str, npt.NDArray[np.float64]] = {
+        "sharpness": np.array([sharp for _, sharp in looks]),
+        "typical": typical,
+    }
+    if probes is not None:
+        if probes.get(CHOSEN) is not None:
+            evidence[CHOSEN] = probes.of_shots(CHOSEN, title_id)[places, 0]
+            shares["more like what was chosen before"] = percentile(evidence[CHOSEN])
+            by.append(CHOSEN)
+        notes = tuple(probes.notes)
+    score_K = np.mean(list(shares.values()), axis=0)
     spans = [shots[i].span for i in places]
     found: list[Suggestion] = []
     for k in diverse(score_K, x_NH[places].astype(np.float64), spans, count):
-        reasons = (
-            f"sharper than {100 * sharp_K[k]:.0f}% of the title's keyframes",
-            f"more typical than {100 * typical_K[k]:.0f}%",
+        reasons = tuple(
+            f"{name} than {100 * share_K[k]:.0f}% of the title's keyframes"
+            for name, share_K in shares.items()
         )
-        evidence = {"sharpness": round(looks[k][1], 5), "typical": round(float(typical[k]), 4)}
+        numbers = {name: round(float(x_K[k]), 5) for name, x_K in evidence.items()}
         found.append(
-            Picture(title_id, spans[k], round(float(score_K[k]), 4), reasons, evidence, places[k])
+            Picture(title_id, spans[k], round(float(score_K[k]), 4), reasons, numbers, places[k])
         )
-    return Suggestions(title_id, "artwork", found, ("sharpness", "typical in context"))
+    return Suggestions(title_id, "artwork", found, tuple(by), notes)
 
 
 def sharpness(jpeg: bytes) -> float | None:

@@ -20,6 +20,9 @@ from mediafm.suggest.suggestion import Suggestion, Suggestions, percentile
 from mediafm.timeline import US, Clip, Span
 
 CATEGORIES = "ad-relevancy"
+LIKED = "ad-break"
+"""A probe of what people accepted (``mediafm suggest accept ad-breaks``), where one is fitted."""
+
 SPACING = 8 * 60 * US
 """Microseconds between two breaks, and from either end of the title."""
 
@@ -89,7 +92,13 @@ def suggest_breaks(
     ]
     sure_K = percentile([cut.scenes[p].score for p in places])
     pauses = [speech.pause(cut.scenes[p].span.start) for p in places]
-    score_K = (sure_K + np.minimum(np.array(pauses) / _PAUSE, 1.0)) / 2
+    shares = [sure_K, np.minimum(np.array(pauses) / _PAUSE, 1.0)]
+    liked = probes is not None and probes.get(LIKED) is not None
+    if liked and probes is not None:
+        firsts = [cut.scenes[p].first for p in places]
+        liked_K = probes.of_shots(LIKED, title_id)[firsts, 0]
+        shares.append(percentile(liked_K))
+    score_K = np.mean(shares, axis=0)
     taken: list[int] = []
     for k in np.argsort(-score_K, kind="stable").tolist():
         time = cut.scenes[places[k]].span.start
@@ -101,13 +110,18 @@ def suggest_breaks(
         pause = "nobody speaks near it"
         if pauses[k] < 60 * US:
             pause = f"{pauses[k] / US:.1f} s from the nearest speech"
+        reasons = [f"a new scene begins ({cut.by} {scene.score:.2f})", pause]
+        evidence = {"scene": scene.score, "pause": min(pauses[k], 60 * US) / US}
+        if liked:
+            reasons.append(f"like breaks that were accepted ({liked_K[k]:.2f})")
+            evidence[LIKED] = round(float(liked_K[k]), 4)
         found.append(
             Break(
                 title_id,
                 Span(scene.span.start, scene.span.start),
                 round(float(score_K[k]), 4),
-                (f"a new scene begins ({cut.by} {scene.score:.2f})", pause),
-                {"scene": scene.score, "pause": min(pauses[k], 60 * US) / US},
+                tuple(reasons),
+                evidence,
                 before,
                 kinds[places[k]],
             )
@@ -120,7 +134,7 @@ def suggest_breaks(
             f"no scene begins {spacing / US:g} s or more from both ends, away from speech"
             + (" and from excluded categories" if exclude else "")
         )
-    by = (cut.by, *([CATEGORIES] if known else []))
+    by = (cut.by, *([LIKED] if liked else []), *([CATEGORIES] if known else []))
     return Suggestions(title_id, "ad-breaks", found, by, tuple(notes))
 
 

@@ -46,6 +46,12 @@ class FittedProbes:
             self._held[name] = self._load(name)
         return self._held[name]
 
+    def names(self) -> list[str]:
+        """The probes that lie in the folder, whether or not they fit."""
+        if self.folder is None:
+            return []
+        return sorted(path.parent.name for path in self.folder.glob(f"*/{ABOUT}"))
+
     def _load(self, name: str) -> Probe | None:
         if self.folder is None or not (self.folder / name / ABOUT).exists():
             return None

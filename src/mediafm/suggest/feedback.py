@@ -1,0 +1,322 @@
+"""What people say of suggestions, as label rows that ``mediafm probe fit`` reads.
+
+``mediafm suggest accept | reject | correct``. Every kind of suggestion has a task whose probe ranks
+it, and every answer is a row of that task's label file. Answers are kept in a folder, a CSV file
+per task; two kinds that have no task of their own among the built-in ones get a task file beside
+their labels.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mediafm.catalog import Catalog
+from mediafm.catalog.locks import locked
+from mediafm.errors import MediaFMError, describe_os_error
+from mediafm.files import write_whole
+from mediafm.probes.task import Task, built_in, load_task
+from mediafm.search import parse_clip
+from mediafm.search.similar import shot_at
+from mediafm.timeline import US, Clip, Shot, Span, format_time, parse_time
+
+Answer = Literal["accepted", "rejected", "corrected"]
+LABELS = Path("mediafm-labels")
+
+TASKS = {
+    "clips": "clip-retrieval",
+    "artwork": "artwork",
+    "ad-breaks": "ad-break",
+    "scenes": "segment-boundary",
+    "tags": "clip-tone",
+}
+"""The task of each kind of suggestion; that of tags can be any other."""
+
+_OWN_TASKS = {
+    "artwork": ("artwork.csv", "chosen", "Shots whose keyframes were chosen to stand for a title."),
+    "ad-break": ("ad-breaks.csv", "break", "Shots before which advertisements may be shown."),
+}
+_NEAR = US // 2  # by how much a written time may miss a boundary of shots
+_ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A label row.
+
+    Args:
+        clip: What it is of.
+        value: What the label says.
+        answer: How it came about.
+    """
+
+    clip: Clip
+    value: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where answers went.
+
+    Args:
+        file: The label file.
+        column: Its label's column.
+        task: What to name to ``mediafm probe fit``: the task, or the file of one of ours.
+        rows: What was written.
+        replaced: How many rows of the same clips it replaced.
+        total: How many rows the file has now.
+    """
+
+    file: Path
+    column: str
+    task: str
+    rows: list[Row]
+    replaced: int
+    total: int
+
+
+def task_of(kind: str, labels: Path | None = None, name: str | Path | None = None) -> Task:
+    """The task of a kind of suggestion, with the file that its answers go into.
+
+    Args:
+        kind: See :data:`TASKS`.
+        labels: The folder of the label files; by default :data:`LABELS`, and of a task file the
+            one that it names.
+        name: Another task, by name or file.
+
+    Raises:
+        MediaFMError: There is no such kind or task, or the task's labels are no answers.
+    """
+    if kind not in TASKS:
+        raise MediaFMError(f"there are no suggestions '{kind}'", do=f"choose {' or '.join(TASKS)}")
+    wanted = name or TASKS[kind]
+    if wanted in _OWN_TASKS:
+        file, column, about = _OWN_TASKS[str(wanted)]
+        return Task(str(wanted), "binary", (labels or LABELS) / file, column, about=about)
+    task = load_task(wanted)
+    if labels is not None or str(wanted) in built_in():
+        task = task.replace(labels=(labels or LABELS) / task.labels.name)
+    fits = task.kind in ("multi-label", "multi-class") if kind == "tags" else task.kind == "binary"
+    if not fits or task.column.startswith("title."):
+        raise MediaFMError(
+            f"the labels of a {task.kind} task are no answers to {kind}",
+            where=wanted,
+            do="name a task of classes" if kind == "tags" else "name a binary task",
+        )
+    return task
+
+
+def place(catalog: Catalog, kind: str, text: str) -> Clip:
+    """The clip that an answer labels.
+
+    Args:
+        catalog: The catalog.
+        kind: See :data:`TASKS`.
+        text: ``TITLE@START-END`` for clips and tags, ``TITLE@TIME`` for what is told by a shot,
+            ``TITLE`` for tags of a whole title. Times as they are shown mean the boundary of a shot
+            that is within a millisecond.
+
+    Raises:
+        CatalogError: There is no such title, or no shot of it lies there.
+        MediaFMError: A time is missing or wrong, or no shot begins there.
+    """
+    if "@" not in text or catalog.find(text) is not None:
+        if kind != "tags":
+            raise MediaFMError(f"'{text}' names no time", do=f"write {text}@3:10")
+        return catalog.clip(text).clip
+    title_id, first, last = parse_clip(text)
+    shots = catalog.shots(title_id)
+    if kind == "artwork":
+        return Clip(title_id, shot_at(catalog, title_id, _snap(shots, first)).span)
+    if kind in ("ad-breaks", "scenes"):
+        nearest = min(shots, key=lambda shot: abs(shot.span.start - first))
+        if abs(nearest.span.start - first) > _NEAR:
+            raise MediaFMError(
+                f"no shot begins at {format_time(first)}",
+                where=title_id,
+                do=f"the nearest begins at {format_time(nearest.span.start)}",
+            )
+        return Clip(title_id, nearest.span)
+    if last is None:
+        raise MediaFMError(f"'{text}' has no end", do=f"write {text}-TIME")
+    if last <= first:
+        raise MediaFMError(f"'{text}' ends before it starts", do="swap the times")
+    span = catalog.clip(title_id, first, last).clip.span
+    return Clip(title_id, Span(_snap(shots, span.start), _snap(shots, span.end)))
+
+
+def judge(clip: Clip, answer: Answer, other: Clip | None = None) -> list[Row]:
+    """The rows of an answer to a place.
+
+    Args:
+        clip: The place that was suggested.
+        answer: What is said of it.
+        other: Of a correction, the place that should have been suggested.
+
+    Raises:
+        MediaFMError: A correction without another place.
+    """
+    if answer != "corrected":
+        return [Row(clip, "1" if answer == "accepted" else "0", answer)]
+    if other is None or other == clip:
+        raise MediaFMError("a correction names another place", do="name it with --to")
+    right = Row(other, "1", answer)
+    # A clip that was cut a little differently was well chosen; only its cuts were wrong.
+    shared = clip.title_id == other.title_id and clip.span.overlap(other.span)
+    return [right] if shared else [Row(clip, "0", answer), right]
+
+
+def judge_tags(
+    clip: Clip, answer: Answer, task: Task, suggested: Sequence[str], named: Sequence[str]
+) -> Row:
+    """The row of an answer to tags: all that apply to a clip.
+
+    Args:
+        clip: What was tagged.
+        answer: What is said of its tags.
+        task: The tags' task.
+        suggested: The tags that were suggested.
+        named: Of a rejection, those that are wrong, all by default; of a correction, those that
+            are right.
+
+    Raises:
+        MediaFMError: A correction names no tags, a rejection one that was not suggested, or what
+            is left is no answer to the task.
+    """
+    if wrong := [name for name in named if "|" in name or not name.strip()]:
+        raise MediaFMError(f"'{wrong[0]}' is no name of a tag", do="name each with a --tag")
+    tags = list(dict.fromkeys(suggested))
+    if answer == "corrected":
+        if not named:
+            raise MediaFMError(
+                "a correction names the tags that are right", do="name each with --tag"
+            )
+        tags = list(dict.fromkeys(named))
+    elif answer == "rejected":
+        for name in named:
+            if name not in suggested:
+                raise MediaFMError(
+                    f"'{name}' is not suggested there",
+                    do=f"suggested are {', '.join(suggested) or 'none'}",
+                )
+        tags = [name for name in tags if named and name not in named]
+    if task.kind == "multi-class" and len(tags) != 1:
+        raise MediaFMError(
+            f"a clip has exactly one class in '{task.name}', not {len(tags)}",
+            do="name the right one: mediafm suggest correct tags ... --tag CLASS",
+        )
+    return Row(clip, "|".join(tags), answer)
+
+
+def _snap(shots: Sequence[Shot], time: int) -> int:
+    """The boundary of shots that a time is written for, to the millisecond; else the time."""
+    edges = {edge for shot in shots for edge in (shot.span.start, shot.span.end)}
+    nearest = min(edges, key=lambda edge: (abs(edge - time), edge), default=time)
+    return nearest if abs(nearest - time) <= 1000 else time
+
+
+def record(task: Task, rows: Sequence[Row]) -> Written:
+    """Writes answers into the label file of a task; rows of the same clips are replaced.
+
+    Args:
+        task: From :func:`task_of`.
+        rows: The answers.
+
+    Raises:
+        MediaFMError: The file holds something else, or cannot be written. It stays as it was.
+    """
+    file = task.labels
+    lock = file.with_name(f".{file.name}.lock")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with locked(lock, wait=True):
+            header, held = _read(file, task.column)
+            new = {_key(row.clip): row for row in rows}
+            kept = [cells for cells in held if _key_of(cells) not in new]
+            for row in new.values():
+                cells = dict.fromkeys(header, "")
+                cells |= {"title_id": row.clip.title_id, task.column: row.value}
+                for name, time in (("start", row.clip.span.start), ("end", row.clip.span.end)):
+                    cells |= {name: _seconds(time), f"{name}_us": str(time)}
+                cells[_ANSWER] = row.answer
+                kept.append({name: cells[name] for name in header})
+            text = io.StringIO()
+            writer = csv.DictWriter(text, header, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(kept)
+            write_whole(file, text.getvalue().encode())
+            told = _task_file(task)
+    except OSError as error:
+        raise MediaFMError(f"cannot be written ({describe_os_error(error)})", where=file) from None
+    replaced = len(held) + len(new) - len(kept)
+    return Written(file, task.column, told, list(new.values()), replaced, len(kept))
+
+
+def _task_file(task: Task) -> str:
+    """What to fit: the name of a built-in task, or the file of one of ours, written if missing."""
+    if task.name not in _OWN_TASKS:
+        return task.name
+    path = task.labels.with_name(f"{task.name}.toml")
+    if not path.exists():
+        lines = (
+            f'about = "{task.about}"',
+            f'kind = "{task.kind}"',
+            f'labels = "{task.labels.name}"',
+            f'column = "{task.column}"',
+            "",
+            "[split]",
+            'by = "series"',
+            "folds = 5",
+        )
+        write_whole(path, ("\n".join(lines) + "\n").encode())
+    return str(path)
+
+
+def _read(file: Path, column: str) -> tuple[list[str], list[dict[str, str]]]:
+    """Header and rows of a label file of ours, or of one that rows of ours can go into."""
+    if not file.exists():
+        return ["title_id", "start", "end", column, _ANSWER], []
+    wanted = f"it has no columns title_id, start, end and {column}, separated by commas"
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text, strict=True)
+            header = list(reader.fieldnames or [])
+            rows = list(reader)
+    except (csv.Error, UnicodeError):
+        header, rows = [], []
+    times = {"start", "end"} <= {*header} or {"start_us", "end_us"} <= {*header}
+    if not {"title_id", column} <= {*header} or not times or len({*header}) < len(header):
+        raise MediaFMError(
+            f"cannot take an answer: {wanted}", where=file, do="name another folder with --labels"
+        )
+    if any(None in cells or None in cells.values() for cells in rows):
+        raise MediaFMError(
+            "has rows with more or fewer cells than its header", where=file, do="mend them first"
+        )
+    return header, rows
+
+
+def _key(clip: Clip) -> tuple[str, int, int]:
+    return clip.title_id, clip.span.start // 1000, clip.span.end // 1000
+
+
+def _key_of(cells: dict[str, str]) -> tuple[str, int, int] | None:
+    """What a row of a file is of, to the millisecond; ``None`` where its times are none."""
+    try:
+        if "start_us" in cells:
+            times = (int(cells["start_us"]), int(cells["end_us"]))
+        else:
+            times = (parse_time(cells["start"]), parse_time(cells["end"]))
+    except (MediaFMError, ValueError):
+        return None
+    return cells["title_id"], times[0] // 1000, times[1] // 1000
+
+
+def _seconds(time: int) -> str:
+    """Microseconds as seconds, without loss."""
+    return f"{time // US}.{time % US:06d}"

@@ -1,0 +1,220 @@
+"""What every fitted probe says of a title, scene by scene. ``mediafm suggest tags``.
+
+Without any probe, the genres and tags that the catalog has of the titles most like this one.
+
+Shapes: N scenes of a title, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mediafm.catalog import Catalog
+from mediafm.catalog.clip import times_of
+from mediafm.errors import MediaFMError
+from mediafm.probes.artifact import Probe
+from mediafm.search import Hit, similar_titles
+from mediafm.suggest.fitted import FittedProbes
+from mediafm.suggest.scenes import find_scenes
+from mediafm.suggest.suggestion import Scores, Suggestion, Suggestions
+from mediafm.timeline import Clip, Span
+
+NEAREST = 5
+"""Titles that vote on what is not known of another."""
+FIELDS = ("genres", "tags")
+_HALF = 0.5  # share of the votes that a genre or a tag needs
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged(Suggestion):
+    """Classes of a part of a title.
+
+    Args:
+        probe: The probe that gives them; ``genres`` or ``tags`` where titles like it do.
+        tags: The classes, as its labels write them, most probable first; none is an answer, too.
+        names: The same for people, where classes are ids.
+    """
+
+    probe: str = ""
+    tags: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def suggest_tags(
+    catalog: Catalog,
+    title_id: str,
+    *,
+    only: Sequence[str] = (),
+    probes: FittedProbes | None = None,
+    version: str | None = None,
+) -> Suggestions:
+    """Tags a title, scene by scene.
+
+    Args:
+        catalog: The catalog.
+        title_id: The title.
+        only: Names of probes; by default all that give classes: not rankings, not yes-or-no ones.
+        probes: Where the probes are looked for; none by default.
+        version: Version of the embeddings, for scenes without a probe and for titles like this one.
+
+    Returns:
+        :class:`Tagged` in the order of time, one per scene and probe.
+
+    Raises:
+        CatalogError: There is no such title.
+        MediaFMError: There is no such probe, or it is a ranking, which has no classes.
+    """
+    cut = find_scenes(catalog, title_id, probes, version=version)
+    wanted = chosen(probes, only)
+    notes = list(cut.notes)
+    if not wanted:
+        voted, said = by_nearest(catalog, title_id, version=version)
+        return Suggestions(title_id, "tags", list(voted), FIELDS, (*notes, said))
+    assert probes is not None
+    clips = [Clip(title_id, scene.span) for scene in cut.scenes]
+    found: list[Tagged] = []
+    for probe in wanted:
+        p_NC = probes.scores(probe.name, clips)
+        found += [tagged(probe, clip, p_C) for clip, p_C in zip(clips, p_NC, strict=True)]
+    found.sort(key=lambda one: one.span)
+    by = (cut.by, *(probe.name for probe in wanted))
+    return Suggestions(title_id, "tags", list(found), by, tuple(notes))
+
+
+def chosen(probes: FittedProbes | None, only: Sequence[str] = ()) -> list[Probe]:
+    """The probes that tag: those that are named, or all that give classes.
+
+    Raises:
+        MediaFMError: There is no such probe, or it is a ranking.
+    """
+    if probes is None:
+        if only:
+            raise MediaFMError(f"there is no probe '{only[0]}'", do="fit it (mediafm probe fit)")
+        return []
+    for name in only:
+        if probes.get(name) is None:
+            why = f"; {probes.notes[-1]}" if probes.notes else ""
+            raise MediaFMError(
+                f"there is no probe '{name}' that could be used{why}",
+                do=f"there are {', '.join(probes.names()) or 'none'}; mediafm probe fit makes one",
+            )
+    held = [probe for name in only or probes.names() if (probe := probes.get(name)) is not None]
+    for probe in held:
+        if only and probe.head.kind == "ranking":
+            raise MediaFMError(f"'{probe.name}' orders clips, it gives no tags", do="name another")
+    return [p for p in held if only or p.head.kind in ("multi-label", "multi-class")]
+
+
+def tags_of(
+    catalog: Catalog,
+    probes: FittedProbes,
+    name: str,
+    clip: Clip,
+    *,
+    version: str | None = None,
+) -> tuple[str, ...]:
+    """The tags that a probe suggests for a clip: of a scene, or of a whole title.
+
+    Args:
+        catalog: The catalog.
+        probes: Where the probe is looked for.
+        name: The probe.
+        clip: The clip; the mean over the scenes is taken of a whole title, as for a cold start.
+        version: Version of the embeddings, for scenes without a probe.
+
+    Raises:
+        MediaFMError: There is no such probe.
+    """
+    [probe] = chosen(probes, [name])
+    if clip == catalog.clip(clip.title_id).clip:
+        return tagged(probe, clip, mean_over_scenes(catalog, probe, probes, clip, version)).tags
+    return tagged(probe, clip, probes.scores(name, [clip])[0]).tags
+
+
+def mean_over_scenes(
+    catalog: Catalog, probe: Probe, probes: FittedProbes, whole: Clip, version: str | None
+) -> Scores:
+    """Mean probabilities ``p_C`` over the scenes of a title, each as long as it lasts."""
+    scenes = find_scenes(catalog, whole.title_id, probes, version=version).scenes
+    weight_N = np.array([max(scene.span.duration, 1) for scene in scenes], np.float64)
+    clips = [Clip(whole.title_id, scene.span) for scene in scenes]
+    mean_C: Scores = weight_N / weight_N.sum() @ probes.scores(probe.name, clips)
+    return mean_C
+
+
+def tagged(probe: Probe, clip: Clip, p_C: Scores) -> Tagged:
+    """What a probe gives a clip, by its threshold; of exactly one class, the most probable one.
+
+    Args:
+        probe: The probe.
+        clip: The clip.
+        p_C: Its calibrated probabilities.
+    """
+    order = np.argsort(-p_C, kind="stable").tolist()
+    if probe.head.kind == "multi-class":
+        given = order[:1]
+    else:
+        given = [c for c in order if p_C[c] >= probe.head.threshold_C[c]]
+    classes, names = probe.head.classes, probe.titles or probe.head.classes
+    near = given or order[:1]
+    return Tagged(
+        clip.title_id,
+        clip.span,
+        round(float(p_C[order[0]]), 4),
+        tuple(f"{names[c]} {p_C[c]:.2f}" for c in near)
+        if given
+        else (f"nothing; {names[near[0]]} comes nearest, {p_C[near[0]]:.2f}",),
+        {classes[c]: round(float(p_C[c]), 4) for c in order},
+        probe.name,
+        tuple(classes[c] for c in given),
+        tuple(names[c] for c in given),
+    )
+
+
+def by_nearest(
+    catalog: Catalog,
+    title_id: str,
+    hits: Sequence[Hit] | None = None,
+    *,
+    version: str | None = None,
+) -> tuple[list[Tagged], str]:
+    """Genres and tags that titles like one have in the catalog, each voting by its cosine.
+
+    Args:
+        catalog: The catalog.
+        title_id: The title; what is known of itself does not count.
+        hits: The titles like it, best first; looked for by default.
+        version: Version of the embeddings, to look for them.
+
+    Returns:
+        One :class:`Tagged` of the whole title per field that any of them has, and a note.
+    """
+    if hits is None:
+        hits = similar_titles(catalog, title_id, NEAREST, version=version)
+    near = [hit for hit in hits if hit.score > 0][:NEAREST]
+    times_N2 = times_of(catalog.shots(title_id))
+    whole = Span(int(times_N2[0, 0]), int(times_N2[:, 1].max()))
+    found = []
+    for field in FIELDS:
+        votes: dict[str, float] = {}
+        total = 0.0
+        for hit in near:
+            own: tuple[str, ...] = getattr(catalog.title(hit.title_id), field)
+            total += hit.score if own else 0.0
+            for value in own:
+                votes[value] = votes.get(value, 0.0) + hit.score
+        ordered = sorted(votes.items(), key=lambda item: -item[1])
+        shares = {value: round(vote / total, 4) for value, vote in ordered}
+        given = tuple(value for value, share in shares.items() if share >= _HALF)
+        if shares:
+            reasons = tuple(f"{value}: {100 * share:.0f}%" for value, share in shares.items())
+            top = next(iter(shares.values()))
+            found.append(Tagged(title_id, whole, top, reasons[:5], shares, field, given, given))
+    names = ", ".join(hit.title_id for hit in near[:3])
+    said = "no probe that gives classes is fitted (mediafm probe fit clip-tone --labels FILE): "
+    if not found:
+        return [], said + "and no title like this one has genres or tags in the catalog"
+    return found, f"{said}genres and tags of the {len(near)} titles most like it ({names}, …)"
