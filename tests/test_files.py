@@ -1,8 +1,8 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all."""
 
 import pytest
 
-from mediafm.files import whole_file, write_whole
+from mediafm.files import whole_file, whole_folder, write_whole
 
 
 def test_a_file_takes_its_place_whole(tmp_path):
@@ -34,3 +34,18 @@ def test_others_may_read_what_was_written(tmp_path):
 def test_a_folder_that_is_missing_is_the_callers_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_whole(tmp_path / "no" / "a.json", b"one")
+
+
+def test_a_folder_takes_its_place_whole(tmp_path):
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "f") as part:
+        (part / "half").write_text("")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    with whole_folder(tmp_path / "f") as part:
+        (part / "deep").mkdir()
+        (part / "deep" / "file").write_text("")
+    held = [tmp_path / "f", tmp_path / "f" / "deep", tmp_path / "f" / "deep" / "file"]
+    assert sorted(tmp_path.rglob("*")) == held
+    with pytest.raises(OSError, match="not empty"), whole_folder(tmp_path / "f"):
+        pass
+    assert sorted(tmp_path.rglob("*")) == held

@@ -1,10 +1,11 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,28 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Likewise a folder.
+
+    Args:
+        path: The folder; one that is there must be empty.
+
+    Yields:
+        The folder to fill, there and empty, named as by :func:`whole_file`.
+    """
+    part = path.with_name(f".{path.name}-{os.urandom(6).hex()}")
+    part.mkdir()
+    try:
+        yield part
+        for one in (*part.rglob("*"), part):
+            sync(one)
+        part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     sync(path.parent)
 
 

@@ -184,7 +184,7 @@ def test_chapters_are_parsed_by_another(tmp_path):
     assert "A &lt;b&gt;line&lt;/b&gt; &amp; --&gt; more" in out.read_text()
     make(tmp_path / "c", "25/1", None, name="other")
     both = [*marks, Mark(Clip("other", Span(0, US)), "x")]
-    with pytest.raises(MediaFMError, match="chapters are of one title"):
+    with pytest.raises(MediaFMError, match="a WebVTT file is of one title"):
         write_marks(Catalog.open(tmp_path / "c"), both, tmp_path / "both.vtt")
 
 

@@ -1,4 +1,4 @@
-"""``mediafm export``: shots, scenes, suggestions and clips as files of other programs."""
+"""``mediafm export``: places in titles and embeddings as files of other programs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediafm.cli.output import CATALOG, CatalogOption, JsonOption, VersionOption, print_json, say
+from mediafm.cli.output import (
+    CATALOG,
+    CatalogOption,
+    JsonOption,
+    VersionOption,
+    print_json,
+    reporter,
+    say,
+)
 from mediafm.cli.probing import PROBES, ProbesOption, counted, keep_apart
+from mediafm.errors import MediaFMError
 
 if TYPE_CHECKING:
     from mediafm.catalog import Catalog
@@ -17,7 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="export",
-    help="Shots, scenes, suggested clips or your own, as edit lists, chapters or tables.",
+    help="Shots, scenes, clips, tags, ad breaks and embeddings as files of other programs.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -88,7 +97,6 @@ def clips(
     Example: [bold]mediafm export clips big-buck-bunny -o clips.otio[/bold]
     """
     from mediafm.catalog import Catalog
-    from mediafm.errors import MediaFMError
     from mediafm.export import Mark, marks_of_suggestions
     from mediafm.probes.clip_finder import read_clips
     from mediafm.probes.label_file import summary
@@ -113,6 +121,125 @@ def clips(
         raise typer.Exit(1)
 
 
+@app.command("tags")
+def tags(
+    title: Title,
+    out: Out,
+    catalog: CatalogOption = CATALOG,
+    probe: Annotated[
+        list[str] | None,
+        typer.Option("--probe", "-p", help="Only this fitted probe; may be repeated."),
+    ] = None,
+    probes: ProbesOption = PROBES,
+    version: VersionOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The tags that are suggested of a title, scene by scene: a table, or a track of metadata.
+
+    Example: [bold]mediafm export tags big-buck-bunny -o tags.vtt[/bold]
+    """
+    from mediafm.catalog import Catalog
+    from mediafm.export import marks_of_suggestions
+    from mediafm.suggest import FittedProbes, suggest_tags
+
+    opened = Catalog.open(catalog)
+    held = FittedProbes(opened, probes, version)
+    found = suggest_tags(opened, title, only=probe or (), probes=held, version=version)
+    marks = marks_of_suggestions(opened, found)
+    _write(opened, marks, out, title, "tag", json, found.notes, metadata=True)
+
+
+@app.command("ad-breaks")
+def ad_breaks(
+    title: Title,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help=".json with OpenRTB content objects, .vtt, .csv, .jsonl, .parquet."
+        ),
+    ],
+    catalog: CatalogOption = CATALOG,
+    spacing: Annotated[
+        str, typer.Option(help="Least time between breaks, and from both ends.")
+    ] = "8:00",
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(help="Category that must not be beside a break; may be repeated."),
+    ] = None,
+    probes: ProbesOption = PROBES,
+    version: VersionOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The ad breaks that are suggested of a title, with what is around each.
+
+    Example: [bold]mediafm export ad-breaks big-buck-bunny --spacing 2:00 -o breaks.json[/bold]
+    """
+    from mediafm.catalog import Catalog
+    from mediafm.export import ADAPTERS, SUFFIXES, marks_of_suggestions, write_breaks
+    from mediafm.suggest import FittedProbes, suggest_breaks
+    from mediafm.timeline import parse_time
+
+    forms = (".json", *(suffix for suffix in SUFFIXES if suffix not in ADAPTERS))
+    if out.suffix.lower() not in forms:
+        raise MediaFMError(
+            f"ad breaks cannot be written as {out.suffix or 'a file without suffix'}",
+            where=out,
+            do=f"name a {', '.join(forms)} file",
+        )
+    opened = Catalog.open(catalog)
+    found = suggest_breaks(
+        opened,
+        title,
+        probes=FittedProbes(opened, probes, version),
+        version=version,
+        spacing=parse_time(spacing),
+        exclude=exclude or (),
+    )
+    if out.suffix.lower() == ".json":
+        write_breaks(opened, found, out)
+        _say(out, len(found.found), "ad break", json, found.notes)
+        return
+    marks = marks_of_suggestions(opened, found)
+    _write(opened, marks, out, title, "ad break", json, found.notes, metadata=True)
+
+
+@app.command("embeddings")
+def embeddings(
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help=".npz or .parquet file; without suffix, the folder of a Hugging Face dataset.",
+        ),
+    ],
+    title: Annotated[
+        list[str] | None, typer.Option("--title", "-t", help="Only this title; may be repeated.")
+    ] = None,
+    catalog: CatalogOption = CATALOG,
+    version: VersionOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The contextual embeddings of shots, for NumPy, as a table or as a dataset.
+
+    Example: [bold]mediafm export embeddings -o embeddings.parquet[/bold]
+    """
+    from dataclasses import asdict
+
+    from mediafm.catalog import Catalog
+    from mediafm.export import write_embeddings
+
+    opened = Catalog.open(catalog)
+    done = write_embeddings(opened, out, version, title or None, reporter(json))
+    if json:
+        print_json(asdict(done) | {"file": str(done.file)})
+        return
+    shots, titles = counted(done.shots, "shot"), counted(done.titles, "title")
+    say(f"{shots} of {titles} in {done.file}, version {done.version}")
+    for note in done.notes:
+        say(note)
+
+
 def _write(
     catalog: Catalog,
     marks: list[Mark],
@@ -121,15 +248,23 @@ def _write(
     what: str,
     json: bool,
     notes: Sequence[str] = (),
+    *,
+    metadata: bool = False,
 ) -> None:
     from mediafm.export import ADAPTERS, unsteady, write_marks
 
-    write_marks(catalog, marks, out, name)
+    if not marks and notes:
+        raise MediaFMError("there is nothing to write", where=out, do="; ".join(notes))
+    write_marks(catalog, marks, out, name, metadata=metadata)
     if out.suffix.lower() in ADAPTERS:
         notes = [*notes, *unsteady(catalog, marks)]
+    _say(out, len(marks), what, json, notes)
+
+
+def _say(out: Path, count: int, what: str, json: bool, notes: Sequence[str]) -> None:
     if json:
-        print_json({"file": str(out), f"{what}s": len(marks), "notes": list(notes)})
+        print_json({"file": str(out), f"{what.replace(' ', '_')}s": count, "notes": list(notes)})
         return
-    say(f"{counted(len(marks), what)} in {out}")
+    say(f"{counted(count, what)} in {out}")
     for note in notes:
         say(note)

@@ -7,6 +7,8 @@ from typing import Any
 
 from mediafm.catalog import Catalog
 from mediafm.suggest import Segmentation, Suggestions
+from mediafm.suggest.breaks import Break
+from mediafm.suggest.tags import Tagged
 from mediafm.timeline import Clip, Cue, Span
 
 _NAME = 60  # letters of a line of speech that name a place
@@ -64,6 +66,12 @@ def marks_of_suggestions(catalog: Catalog, found: Suggestions) -> list[Mark]:
     for rank, one in enumerate(found.found, 1):
         about: dict[str, Any] = {"kind": found.kind, "by": list(found.by), **one.evidence}
         name = _named(f"{kind} {rank}", one.span, cues)
+        if isinstance(one, Tagged):
+            about = {"probe": one.probe, "tags": list(one.tags), "probabilities": one.evidence}
+            name = f"{one.probe}: {', '.join(one.names) or '-'}"
+        if isinstance(one, Break):
+            about |= {"before": list(one.before), "after": list(one.after)}
+            about |= {"categories": list(one.categories)}
         marks.append(Mark(one.clip, name, one.score, one.reasons, about))
     return marks
 

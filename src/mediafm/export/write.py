@@ -21,7 +21,14 @@ COLUMNS = ("title_id", "start_us", "end_us", "start", "end", "name", "score", "r
 JSON."""
 
 
-def write_marks(catalog: Catalog, marks: Sequence[Mark], out: Path, name: str = "mediafm") -> Path:
+def write_marks(
+    catalog: Catalog,
+    marks: Sequence[Mark],
+    out: Path,
+    name: str = "mediafm",
+    *,
+    metadata: bool = False,
+) -> Path:
     """Writes places in titles.
 
     Args:
@@ -30,6 +37,8 @@ def write_marks(catalog: Catalog, marks: Sequence[Mark], out: Path, name: str = 
         out: The file: an edit list (``.otio``, ``.edl``, ``.xml``), chapters (``.vtt``), or a table
             (``.csv``, ``.jsonl``, ``.parquet``).
         name: What an edit list is called.
+        metadata: Whether a ``.vtt`` file says all that is known, as JSON for programs
+            (``kind=metadata``), instead of names for people (``kind=chapters``).
 
     Returns:
         The file, which appears whole or not at all.
@@ -49,6 +58,8 @@ def write_marks(catalog: Catalog, marks: Sequence[Mark], out: Path, name: str = 
         raise MediaFMError("there is nothing to write", where=out)
     if suffix in ADAPTERS:
         content = write_edit(catalog, marks, out, name).encode()
+    elif suffix == ".vtt" and metadata:
+        content = _vtt(marks, _payload)
     else:
         content = _FORMS[suffix](marks)
     try:
@@ -98,12 +109,22 @@ def _parquet(marks: Sequence[Mark]) -> bytes:
     return bytes(buffer.getvalue())
 
 
-def _vtt(marks: Sequence[Mark]) -> bytes:
-    """Chapters of one title (W3C WebVTT, 2019)."""
+def _chapter(mark: Mark) -> str:
+    return _plain(mark.name)
+
+
+def _payload(mark: Mark) -> str:
+    """All that is known of a place, as JSON on one line, without what would end the cue's text."""
+    known = {"name": mark.name, "score": mark.score, "reasons": list(mark.reasons), **mark.about}
+    return json.dumps(known, ensure_ascii=False).replace("-->", "--\\u003e")
+
+
+def _vtt(marks: Sequence[Mark], text_of: Callable[[Mark], str] = _chapter) -> bytes:
+    """Chapters of one title, or metadata (W3C WebVTT, 2019)."""
     ids = sorted({mark.clip.title_id for mark in marks})
     if len(ids) > 1:
         raise MediaFMError(
-            f"chapters are of one title, these are of {', '.join(ids[:3])}",
+            f"a WebVTT file is of one title, these are of {', '.join(ids[:3])}",
             do="write the titles apart, or a table",
         )
     blocks = ["WEBVTT"]
@@ -112,7 +133,7 @@ def _vtt(marks: Sequence[Mark]) -> bytes:
         # A cue must end after it starts, by the milliseconds that are written.
         end = max(span.end, (span.start // 1000 + 1) * 1000)
         blocks.append(
-            f"{number}\n{format_time(span.start)} --> {format_time(end)}\n{_plain(mark.name)}"
+            f"{number}\n{format_time(span.start)} --> {format_time(end)}\n{text_of(mark)}"
         )
     return ("\n\n".join(blocks) + "\n").encode()
 

@@ -8,6 +8,7 @@ id, its parent's id, its name, and the names of its tiers. Ids are numbers, or l
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,15 @@ _HEADER = ("Unique ID", "Parent", "Name")
 _WHERE = (
     "download a Content Taxonomy as TSV from github.com/InteractiveAdvertisingBureau/Taxonomies"
 )
+
+
+_ID = re.compile(r"[0-9]{1,3}|(?=.+[A-Z0-9])[A-Za-z0-9]{6}")
+"""Numbers, or six letters and digits; words have neither digits nor capitals inside."""
+
+
+def is_id(name: str) -> bool:
+    """Whether a class is written as ids of the Content Taxonomy 3.1 are: ``483``, ``JLBCU7``."""
+    return _ID.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,14 @@ class Break(Suggestion):
     """A place for advertisements.
 
     Args:
-        before: Categories of the scene before it.
-        after: Categories of the scene after it.
+        before: Categories of the scene before it, for people.
+        after: Likewise of the scene after it.
+        categories: Those of both, as labels write them: ids of a taxonomy, where it has ids.
     """
 
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
 
 
 def suggest_breaks(
@@ -60,7 +62,7 @@ def suggest_breaks(
         probes: Where the probes are looked for; none by default.
         version: Version of the embeddings, for scenes without a probe.
         spacing: Microseconds between two breaks, and from either end, at least.
-        exclude: Categories that must not be beside a break.
+        exclude: Categories that must not be beside a break, by name or id.
 
     Returns:
         Breaks in the order of time; as many as fit, the best where not all do.
@@ -72,8 +74,10 @@ def suggest_breaks(
     if spacing < 0:
         raise MediaFMError("breaks cannot be less than nothing apart", do="name a spacing above 0")
     cut = find_scenes(catalog, title_id, probes, version=version)
-    kinds, known = _categories(title_id, cut.scenes, probes)
-    wrong = sorted(set(exclude) - set(known))
+    kinds, ids = _categories(title_id, cut.scenes, probes)
+    known = tuple(ids)
+    wanted = {name for name, own in ids.items() if name in exclude or own in exclude}
+    wrong = sorted(set(exclude) - {*ids, *ids.values()})
     if wrong:
         raise MediaFMError(
             f"no probe tells the category '{wrong[0]}'",
@@ -88,7 +92,7 @@ def suggest_breaks(
         for place in range(1, len(cut.scenes))
         if start + spacing <= cut.scenes[place].span.start <= end - spacing
         and not speech.speaks(cut.scenes[place].span.start)
-        and not {*kinds[place - 1], *kinds[place]} & set(exclude)
+        and not {*kinds[place - 1], *kinds[place]} & wanted
     ]
     sure_K = percentile([cut.scenes[p].score for p in places])
     pauses = [speech.pause(cut.scenes[p].span.start) for p in places]
@@ -124,6 +128,7 @@ def suggest_breaks(
                 evidence,
                 before,
                 kinds[places[k]],
+                tuple(dict.fromkeys(ids[name] for name in (*before, *kinds[places[k]]))),
             )
         )
     notes = list(cut.notes)
@@ -140,15 +145,15 @@ def suggest_breaks(
 
 def _categories(
     title_id: str, scenes: list[Scene], probes: FittedProbes | None
-) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    """The categories of every scene, the most probable first, and all that the probe knows."""
+) -> tuple[list[tuple[str, ...]], dict[str, str]]:
+    """The categories of every scene, most probable first, and what each is called in labels."""
     probe = probes.get(CATEGORIES) if probes is not None else None
     if probe is None or probes is None:
-        return [()] * len(scenes), ()
+        return [()] * len(scenes), {}
     names = probe.titles or probe.head.classes
     p_KC = probes.scores(CATEGORIES, [Clip(title_id, scene.span) for scene in scenes])
     given_KC = p_KC >= probe.head.threshold_C
     return [
         tuple(names[c] for c in np.argsort(-p_C, kind="stable") if given_C[c])
         for p_C, given_C in zip(p_KC, given_KC, strict=True)
-    ], tuple(names)
+    ], dict(zip(names, probe.head.classes, strict=True))
