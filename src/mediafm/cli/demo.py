@@ -130,10 +130,10 @@ def _probes(
 
 def _examples(catalog: Catalog, version: str, out: Path) -> list[Path]:
     """Prints and draws the most similar shots of three shots from different titles."""
-    from mediafm.report import Example, similar_sheet
+    from mediafm.report import Cell, Row, sheet
     from mediafm.search import similar
 
-    examples = []
+    rows = []
     titles = sorted(catalog.titles(), key=lambda title: -title.shots)
     for number in range(min(EXAMPLES, sum(title.shots for title in titles))):
         title = titles[number % len(titles)]
@@ -148,9 +148,9 @@ def _examples(catalog: Catalog, version: str, out: Path) -> list[Path]:
                 for rank, hit in enumerate(hits, 1)
             ],
         )
-        found = [(hit.title_id, hit.shot, hit.score) for hit in hits]
-        examples.append(Example((title.title_id, shot.index), found))
-    return [similar_sheet(catalog, examples, out / "similar.png")]
+        found = [Cell(hit.title_id, hit.shot, f"{hit.score:.2f}") for hit in hits]
+        rows.append(Row("Like this shot", found, Cell(title.title_id, shot.index)))
+    return [sheet(catalog, rows, out / "similar.png", "Most similar shots")]
 
 
 def _picture(catalog: Catalog, version: str, out: Path) -> list[Path]:

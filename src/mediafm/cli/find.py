@@ -18,6 +18,7 @@ from mediafm.cli.output import (
     print_table,
     say,
 )
+from mediafm.cli.pictures import PictureOption, check_picture, draw_hits
 from mediafm.errors import MediaFMError
 from mediafm.timeline import format_time, parse_time
 
@@ -64,17 +65,20 @@ def similar(
     tag: WithTag = None,
     after: After = None,
     before: Before = None,
+    picture: PictureOption = None,
     json: JsonOption = False,
 ) -> None:
     """Find what is like a shot, a clip or a title, in context or out of it.
 
     Example: [bold]mediafm similar big-buck-bunny@00:03:10[/bold]
     """
-    from mediafm.search import parse_clip, similar_clips, similar_titles
+    from mediafm.search import parse_clip, shot_at, similar_clips, similar_titles
     from mediafm.search import similar as similar_shots
 
+    check_picture(picture)
     opened = Catalog.open(catalog)
     where = _filter(title, series, genre, tag, after, before)
+    asked: tuple[str, int] | None = None
     if opened.find(place) or "@" not in place:
         title_id = opened.title(place).title_id
         hits = similar_titles(
@@ -90,6 +94,7 @@ def similar(
                 elsewhere=elsewhere, where=where,
             )  # fmt: skip
             query = {"title_id": title_id, **asdict(shot)}
+            asked = title_id, shot.index
             what = f"Like shot {shot.index} of {title_id}, {shot.span}"
         else:
             if end <= start:
@@ -100,13 +105,16 @@ def similar(
                 elsewhere=elsewhere, where=where,
             )  # fmt: skip
             query = {"title_id": title_id, "span": asdict(span)}
+            asked = title_id, shot_at(opened, title_id, span.start).index
             what = f"Clips like {title_id}, {span}"
     if json:
         print_json({"query": query, "features": features, "hits": [*map(asdict, hits)]})
-        return
-    _show(what, hits, whole="span" not in query)
-    if not hits:
-        say("nothing else is there to compare it with")
+    else:
+        _show(what, hits, whole="span" not in query)
+        if not hits:
+            say("nothing else is there to compare it with")
+    found = [(hit.title_id, hit.shot, f"{hit.score:.2f}") for hit in hits]
+    draw_hits(opened, picture, what, found, asked, quiet=json)
 
 
 def _show(what: str, hits: list[Hit], whole: bool) -> None:
@@ -152,6 +160,7 @@ def search(
     after: After = None,
     before: Before = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    picture: PictureOption = None,
     json: JsonOption = False,
 ) -> None:
     """Find shots by a sentence: in their timed text, and where the encoder can, in pictures.
@@ -161,12 +170,16 @@ def search(
     from mediafm.search import query_encoders
     from mediafm.search import search as find
 
+    check_picture(picture)
     opened = Catalog.open(catalog)
     where = _filter(title, series, genre, tag, after, before)
     encoders = query_encoders(opened, device, by)
     answer = find(opened, query, count, encoders=encoders, where=where, by=by)
+    hits = [(hit.title_id, hit.shot, ", ".join(hit.because)) for hit in answer.found]
+    heading = f"“{query}”, by {', '.join(answer.by)}"
     if json:
         print_json(asdict(answer))
+        draw_hits(opened, picture, heading, hits, quiet=True)
         return
     print_table(
         f"{query}  (looked for in {', '.join(answer.by)})",
@@ -187,6 +200,7 @@ def search(
         say(note)
     if not answer.found:
         say("nothing stands out")
+    draw_hits(opened, picture, heading, hits)
 
 
 def _filter(

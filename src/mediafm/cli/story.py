@@ -18,6 +18,7 @@ from mediafm.cli.output import (
     print_table,
     say,
 )
+from mediafm.cli.pictures import PictureOption, check_picture, draw_scenes
 from mediafm.cli.probing import PROBES, ProbesOption
 from mediafm.timeline import US, format_time
 
@@ -29,6 +30,7 @@ def scenes(
     catalog: CatalogOption = CATALOG,
     probes: ProbesOption = PROBES,
     version: VersionOption = None,
+    picture: PictureOption = None,
     json: JsonOption = False,
 ) -> None:
     """Cut a title into story segments: by a fitted probe, else where the embeddings change.
@@ -39,10 +41,12 @@ def scenes(
     from mediafm.search.explain import words
     from mediafm.suggest import FittedProbes, find_scenes
 
+    check_picture(picture)
     opened = Catalog.open(catalog)
     found = find_scenes(opened, title, FittedProbes(opened, probes, version), version=version)
     if json:
         print_json(asdict(found))
+        draw_scenes(opened, picture, found, quiet=True)
         return
     print_table(
         f"{title}: {len(found.scenes)} scenes",
@@ -62,6 +66,8 @@ def scenes(
     )
     for note in found.notes:
         say(note)
+    say(f"right or wrong: mediafm suggest accept scenes {title}@TIME")
+    draw_scenes(opened, picture, found)
 
 
 def arc(

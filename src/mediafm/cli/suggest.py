@@ -21,12 +21,14 @@ from mediafm.cli.output import (
     reporter,
     say,
 )
+from mediafm.cli.pictures import PictureOption, check_picture, draw_suggestions
 from mediafm.cli.probing import PROBES, ProbesOption, counted
 from mediafm.errors import MediaFMError, describe_os_error
 from mediafm.files import write_whole
 from mediafm.timeline import format_time
 
 if TYPE_CHECKING:
+    from mediafm.catalog import Catalog
     from mediafm.suggest import Suggestion, Suggestions
 
 
@@ -51,6 +53,7 @@ def clips(
     spoilers: Spoilers = False,
     probes: ProbesOption = PROBES,
     version: VersionOption = None,
+    picture: PictureOption = None,
     json: JsonOption = False,
 ) -> None:
     """Suggest promotional clips, from shot to shot and without cutting speech.
@@ -64,6 +67,7 @@ def clips(
     from mediafm.suggest import FittedProbes, suggest_clips
     from mediafm.timeline import parse_time
 
+    check_picture(picture)
     opened = Catalog.open(catalog)
     found = suggest_clips(
         opened,
@@ -75,7 +79,7 @@ def clips(
         longest=parse_time(longest),
         spoilers=spoilers,
     )
-    _show(found, json, ["from", "to"])
+    _show(opened, found, json, ["from", "to"], picture)
 
 
 @app.command("artwork")
@@ -89,6 +93,7 @@ def artwork(
     spoilers: Spoilers = False,
     probes: ProbesOption = PROBES,
     version: VersionOption = None,
+    picture: PictureOption = None,
     json: JsonOption = False,
 ) -> None:
     """Suggest keyframes for posters and tiles: sharp, typical, unlike one another.
@@ -99,14 +104,15 @@ def artwork(
     from mediafm.suggest import FittedProbes, suggest_artwork
     from mediafm.suggest.artwork import Picture
 
+    check_picture(picture)
     opened = Catalog.open(catalog)
     held = FittedProbes(opened, probes, version)
     found = suggest_artwork(opened, title, count, probes=held, version=version, spoilers=spoilers)
     if out is not None:
-        for rank, picture in enumerate(found.found, 1):
-            assert isinstance(picture, Picture)
-            jpeg = opened.keyframe(title, picture.shot)
-            path = out / f"{rank:02d}-{title}-shot{picture.shot:04d}.jpg"
+        for rank, one in enumerate(found.found, 1):
+            assert isinstance(one, Picture)
+            jpeg = opened.keyframe(title, one.shot)
+            path = out / f"{rank:02d}-{title}-shot{one.shot:04d}.jpg"
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, jpeg or b"")
@@ -116,7 +122,7 @@ def artwork(
                 ) from None
             if not json:
                 say(str(path))
-    _show(found, json, ["from"])
+    _show(opened, found, json, ["from"], picture)
 
 
 @app.command("ad-breaks")
@@ -132,6 +138,7 @@ def ad_breaks(
     ] = None,
     probes: ProbesOption = PROBES,
     version: VersionOption = None,
+    picture: PictureOption = None,
     json: JsonOption = False,
 ) -> None:
     """Suggest places for advertisements: between scenes, away from speech, with what is around.
@@ -142,6 +149,7 @@ def ad_breaks(
     from mediafm.suggest import FittedProbes, suggest_breaks
     from mediafm.timeline import parse_time
 
+    check_picture(picture)
     opened = Catalog.open(catalog)
     found = suggest_breaks(
         opened,
@@ -151,7 +159,7 @@ def ad_breaks(
         spacing=parse_time(spacing),
         exclude=exclude or (),
     )
-    _show(found, json, ["at"])
+    _show(opened, found, json, ["at"], picture)
 
 
 @app.command("tags")
@@ -264,9 +272,12 @@ def _show_tags(heading: str, found: Sequence[Suggestion]) -> None:
         print_table(heading, ["=from", "=to", "by", "tags", "why"], rows)
 
 
-def _show(found: Suggestions, json: bool, times: list[str]) -> None:
+def _show(
+    catalog: Catalog, found: Suggestions, json: bool, times: list[str], picture: Path | None
+) -> None:
     if json:
         print_json(asdict(found))
+        draw_suggestions(catalog, picture, found, quiet=True)
         return
     rows = []
     for rank, one in enumerate(found.found, 1):
@@ -284,6 +295,7 @@ def _show(found: Suggestions, json: bool, times: list[str]) -> None:
     if rows:
         place = "FROM-TO" if len(times) > 1 else "TIME"
         say(f"right or wrong: mediafm suggest accept {found.kind} {found.title_id}@{place}")
+    draw_suggestions(catalog, picture, found)
 
 
 app.command("accept")(answers.accept)

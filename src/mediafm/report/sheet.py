@@ -1,8 +1,8 @@
-"""A sheet of examples: a shot, and the shots most similar to it, as pictures in a row."""
+"""Sheets: shots as pictures in rows, with what is known of each written below."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,48 +10,79 @@ import numpy as np
 from PIL import Image
 
 from mediafm.catalog import Catalog
+from mediafm.catalog.clip import shots_of, times_of
 from mediafm.errors import MediaFMError
 from mediafm.report import output
 from mediafm.report.material import cue_texts, picture, stamp
+from mediafm.timeline import Span
 
 _WIDTH = 15.0
 _EDGE = 0.4
-_GAP = 0.16
+_GAP, _APART = 0.16, 0.5
 _CAPTION, _SAID = 0.5, 0.2
 _TALL = 2.6  # portrait pictures would make a row as high as the page
-_MOST = 8
+_FEWEST, MOST = 4, 8
+"""Pictures in a row: fewer are not drawn larger, more go into the next row."""
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A shot and what was found for it.
+class Cell:
+    """A shot on a sheet.
 
     Args:
-        query: Title and shot that was asked for.
-        hits: Title, shot and cosine of what was found, best first.
-        name: What stands over the row; the query's title by default.
+        title_id: Its title.
+        shot: Its number.
+        note: What stands before its time, such as a cosine.
     """
 
-    query: tuple[str, int]
-    hits: Sequence[tuple[str, int, float]]
-    name: str = ""
+    title_id: str
+    shot: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
-    title_id: str
+class Row:
+    """Shots side by side.
+
+    Args:
+        name: What stands over them.
+        cells: The shots.
+        query: What they were found for: stands apart on the left, framed.
+    """
+
+    name: str
+    cells: Sequence[Cell]
+    query: Cell | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
     image: Image.Image | None
     lines: tuple[str, str, str]
 
 
-def similar_sheet(
-    catalog: Catalog, examples: Sequence[Example], out: Path, heading: str = "Most similar shots"
-) -> Path:
-    """Draws queries on the left and their neighbours beside them, a row per query.
+def span_row(catalog: Catalog, name: str, title_id: str, span: Span, most: int = MOST) -> Row:
+    """A row for a part of a title: its shots, some of them where there are many.
 
     Args:
         catalog: The catalog.
-        examples: The rows; at most 8 hits of each are drawn.
+        name: What stands over them.
+        title_id: The title.
+        span: The part.
+        most: How many shots are drawn.
+    """
+    first, covered_K = shots_of(times_of(catalog.shots(title_id)), span)
+    count = len(covered_K)
+    places = np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
+    return Row(name, [Cell(title_id, first + int(place)) for place in places])
+
+
+def sheet(catalog: Catalog, rows: Sequence[Row], out: Path, heading: str) -> Path:
+    """Draws shots in rows; a row of more than :data:`MOST` goes on in the next.
+
+    Args:
+        catalog: The catalog.
+        rows: The rows.
         out: A ``.png`` file.
         heading: What stands over all.
 
@@ -59,52 +90,63 @@ def similar_sheet(
         The file written.
 
     Raises:
-        MediaFMError: No examples, an unknown title or shot, another suffix, or a file that cannot
-            be written.
+        MediaFMError: Nothing to draw, an unknown title or shot, another suffix, or a file that
+            cannot be written.
     """
     out = Path(out)
     if out.suffix.lower() != ".png":
         raise MediaFMError("a sheet is a picture", where=out, do="name a .png file")
-    if not examples:
-        raise MediaFMError("there are no examples to draw", where=out, do="give one or more")
-    rows = []
-    for example in examples:
-        shots = [(*example.query, None), *example.hits[:_MOST]]
-        rows.append((example, [_cell(catalog, *shot) for shot in shots]))
-    output.write(out, _draw(rows, heading))
+    wrapped = [row for row in _wrapped(rows) if row.cells or row.query]
+    if not wrapped:
+        raise MediaFMError("there is nothing to draw", where=out)
+    output.write(out, _draw(catalog, wrapped, heading))
     return out
 
 
-def _cell(catalog: Catalog, title_id: str, shot: int, cosine: float | None) -> _Cell:
-    title = catalog.title(title_id)
-    jpeg = catalog.keyframe(title_id, shot)  # names the shots there are, if this is none of them
-    span = catalog.shots(title_id)[shot].span
-    said = cue_texts(catalog.cues(title_id), span.start, span.end)
-    when = f"{stamp(span.start)}   shot {shot}"
-    if cosine is not None:
-        when = f"{cosine:.2f}   {when}"
-    name = " ".join((title.title or title_id).split())
-    return _Cell(title_id, picture(jpeg, 360), (name, when, said))
+def _wrapped(rows: Iterable[Row]) -> Iterable[Row]:
+    for row in rows:
+        room = MOST - (row.query is not None)
+        yield Row(row.name, row.cells[:room], row.query)
+        for start in range(room, len(row.cells), MOST):
+            yield Row("", row.cells[start : start + MOST])
 
 
-def _draw(rows: list[tuple[Example, list[_Cell]]], heading: str) -> bytes:
+def _drawn(catalog: Catalog, cell: Cell) -> _Drawn:
+    title = catalog.title(cell.title_id)
+    jpeg = catalog.keyframe(cell.title_id, cell.shot)  # names the shots there are, if it is none
+    span = catalog.shots(cell.title_id)[cell.shot].span
+    said = cue_texts(catalog.cues(cell.title_id), span.start, span.end)
+    when = f"{stamp(span.start)}   shot {cell.shot}"
+    name = " ".join((title.title or cell.title_id).split())
+    return _Drawn(picture(jpeg, 360), (name, f"{cell.note}   {when}".strip(), said))
+
+
+def _draw(catalog: Catalog, rows: Sequence[Row], heading: str) -> bytes:
     from mediafm.report.style import CONTEXTUAL, FILM, INK, SOFT, Board, fit, render
 
-    columns = max(len(cells) for _, cells in rows)
-    # The query stands apart by a wider gap; the last hit ends at the edge of the sheet.
-    apart = 0.5
-    wide = (_WIDTH - 2 * _EDGE - apart - _GAP * max(columns - 2, 0)) / max(columns, 4)
-    heights = [_height(cells, wide) for _, cells in rows]
-    captions = [_CAPTION + _SAID * any(cell.lines[2] for cell in cells) for _, cells in rows]
+    queries = any(row.query is not None for row in rows)
+    columns = max(len(row.cells) + (row.query is not None) for row in rows)
+    # A query stands apart by a wider gap; the last picture ends at the edge of the sheet.
+    apart = _APART - _GAP if queries else 0.0
+    columns = max(columns, _FEWEST)
+    wide = (_WIDTH - 2 * _EDGE - apart - _GAP * (columns - 1)) / columns
+    drawn = [
+        [_drawn(catalog, cell) for cell in (*([row.query] if row.query else []), *row.cells)]
+        for row in rows
+    ]
+    heights = [_height(cells, wide) for cells in drawn]
+    captions = [_CAPTION + _SAID * any(cell.lines[2] for cell in cells) for cells in drawn]
     board = Board(_WIDTH, 0.65 + sum(heights) + sum(captions) + 0.36 * len(rows))
     fit(board.write(_EDGE, 0.5, heading, size=17, weight="bold"), _WIDTH - 2 * _EDGE)
     top = 0.95
-    for (example, cells), tall, caption in zip(rows, heights, captions, strict=True):
-        name = example.name or "Like this shot"
-        fit(board.write(_EDGE, top, name, size=10, color=CONTEXTUAL), wide)
-        board.write(_EDGE + wide + apart, top, "found", size=10, color=SOFT)
+    for row, cells, tall, caption in zip(rows, drawn, heights, captions, strict=True):
+        asked = row.query is not None
+        room = wide if asked else _WIDTH - 2 * _EDGE
+        fit(board.write(_EDGE, top, row.name, size=10, color=CONTEXTUAL), room)
+        if asked:
+            board.write(_EDGE + wide + _GAP + apart, top, "found", size=10, color=SOFT)
         for place, cell in enumerate(cells):
-            left = _EDGE + place * (wide + _GAP) + (apart - _GAP) * (place > 0)
+            left = _EDGE + place * (wide + _GAP) + apart * (place > 0 and asked)
             axes = board.axes(left, top + 0.1, wide, tall)
             axes.set_facecolor(FILM)
             axes.set_xlim(0, wide)
@@ -117,7 +159,7 @@ def _draw(rows: list[tuple[Example, list[_Cell]]], heading: str) -> bytes:
                 axes.set_xlim(0, wide)
                 axes.set_ylim(0, tall)
             for spine in axes.spines.values():
-                spine.set(visible=place == 0, color=CONTEXTUAL, linewidth=2.5)
+                spine.set(visible=asked and place == 0, color=CONTEXTUAL, linewidth=2.5)
             below = top + 0.1 + tall
             fit(board.write(left, below + 0.2, cell.lines[0], size=8.5, color=INK), wide)
             fit(board.write(left, below + 0.37, cell.lines[1], size=8.5, color=SOFT), wide)
@@ -129,6 +171,6 @@ def _draw(rows: list[tuple[Example, list[_Cell]]], heading: str) -> bytes:
     return render(board.figure)
 
 
-def _height(cells: list[_Cell], wide: float) -> float:
+def _height(cells: Sequence[_Drawn], wide: float) -> float:
     shapes = [cell.image.width / cell.image.height for cell in cells if cell.image is not None]
     return min(wide / float(np.median(shapes)), _TALL) if shapes else wide * 9 / 16

@@ -20,8 +20,7 @@ from mediafm.catalog.locks import locked
 from mediafm.errors import MediaFMError, describe_os_error
 from mediafm.files import write_whole
 from mediafm.probes.task import Task, built_in, load_task
-from mediafm.search import parse_clip
-from mediafm.search.similar import shot_at
+from mediafm.search import parse_clip, shot_at
 from mediafm.timeline import US, Clip, Shot, Span, format_time, parse_time
 
 Answer = Literal["accepted", "rejected", "corrected"]
