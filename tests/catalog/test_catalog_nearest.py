@@ -88,6 +88,20 @@ def test_shots_without_a_modality_are_never_found(indexed):
         assert all(n.shot % 3 for n in near)  # every third shot has no text
 
 
+def test_features_of_single_shots(big):
+    shots = [("t3", 7), ("t0", 2), ("t3", 6), ("t8", 299), ("t0", 2)]
+    features, present = big.shot_features(shots, ["text", "video"])
+    for modality, x_KD in features.items():
+        for (name, shot), x_D, there in zip(shots, x_KD, present[modality], strict=True):
+            all_ND, all_N = big.features(name, modality)
+            np.testing.assert_array_equal(x_D, all_ND[shot])
+            assert there == all_N[shot]
+    assert present["text"].tolist() == [True, True, False, True, True]
+    assert len(big.shot_features([])[0]["video"]) == 0
+    with pytest.raises(CatalogError, match="no title 't99'"):
+        big.shot_features([("t99", 0)])
+
+
 def test_a_query_that_does_not_fit(indexed):
     with pytest.raises(CatalogError, match=r"has shape \(3,\), not \(16,\)"):
         indexed.nearest(np.ones(3))

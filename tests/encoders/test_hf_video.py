@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import warnings
 
@@ -15,27 +14,13 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 import tiny  # noqa: E402
+from picture_kit import MAKERS, SEARCHABLE, opened, picture, shot  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from mediafm.encoders.base import QueryEncoder  # noqa: E402
-from mediafm.encoders.hf import video as hf_video  # noqa: E402
 from mediafm.encoders.hf.checkpoint import quiet  # noqa: E402
 from mediafm.encoders.hf.pictures import BATCH, spread  # noqa: E402
-from mediafm.encoders.spec import parse_spec  # noqa: E402
-from mediafm.errors import EncoderError, MissingExtraError  # noqa: E402
-
-MAKERS = {
-    "clip": tiny.make_clip,
-    "clip_vision": tiny.make_clip_vision,
-    "siglip": tiny.make_siglip,
-    "siglip_vision": tiny.make_siglip_vision,
-    "siglip2": tiny.make_siglip2,
-    "xclip": tiny.make_xclip,
-    "videomae": tiny.make_videomae,
-}
-SEARCHABLE = ("clip", "siglip", "siglip2", "xclip")
-# Height and width: usual ones, and those whose channels a library that guesses would guess wrong.
-SIZES = [(36, 64), (64, 36), (32, 32), (7, 500), (3, 20), (1, 20), (20, 1), (1, 1), (480, 640)]
+from mediafm.errors import EncoderError  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -44,26 +29,9 @@ def folders(tmp_path_factory):
     return {name: make(root / name) for name, make in MAKERS.items()}
 
 
-def opened(folder, options=""):
-    return hf_video.open_video(parse_spec(f"hf:{folder}{options}"), "video")
-
-
 @pytest.fixture(scope="session")
 def encoders(folders):
     return {name: opened(folder).load(("cpu",)) for name, folder in folders.items()}
-
-
-def picture(seed):
-    """Noise over a slope of two colours, so that neither pixels nor places are alike."""
-    draw = np.random.default_rng(seed)
-    height, width = SIZES[seed % len(SIZES)]
-    slope = np.linspace(0, 1, width)[None, :, None] * draw.uniform(0, 255, 3)
-    noise = draw.uniform(-60, 60, (height, width, 3))
-    return (slope + noise).clip(0, 255).astype(np.uint8)
-
-
-def shot(*seeds):
-    return [picture(seed) for seed in seeds]
 
 
 # The recipes, as their documentation has them: one picture or one shot at a time.
@@ -278,86 +246,6 @@ def test_the_tower_alone_gives_the_same_as_the_whole(encoders):
         np.testing.assert_allclose(x_ND, y_ND, atol=1e-6)
 
 
-# Identity
-
-
-def test_info_says_what_decides_the_vectors(folders, tmp_path):
-    info = opened(folders["clip"]).info
-    assert (info.modality, info.dim, info.identity) == ("video", 24, "hf")
-    assert info.name == f"hf:{folders['clip']}"
-    assert set(info.settings) == {"weights", "recipe", "dtype", "frames", "pooling"}
-    assert opened(folders["clip"], "?dtype=float32").info.fingerprint == info.fingerprint
-    # The same files elsewhere give the same vectors; other weights or another preparation do not.
-    again = tiny.make_clip(tmp_path / "again")
-    assert opened(again).info.fingerprint == info.fingerprint
-    recipe = json.loads((again / "preprocessor_config.json").read_text())
-    (again / "preprocessor_config.json").write_text(json.dumps({**recipe, "resample": 2}))
-    assert opened(again).info.fingerprint != info.fingerprint
-    (again / "preprocessor_config.json").write_text(
-        (folders["clip"] / "preprocessor_config.json").read_text()
-    )
-    assert opened(again).info.fingerprint == info.fingerprint
-    with quiet():
-        model = tiny.excite(transformers.CLIPModel.from_pretrained(again), seed=1)
-    tiny.save(model, again)
-    assert opened(again).info.fingerprint != info.fingerprint
-
-
-def test_the_width_that_a_short_configuration_leaves_to_defaults(tmp_path, folders):
-    """Configurations on the hub name only what differs from transformers' defaults."""
-    defaults = {
-        "clip": transformers.CLIPConfig().projection_dim,
-        "siglip": transformers.SiglipConfig().vision_config.hidden_size,
-        "siglip2": transformers.Siglip2Config().vision_config.hidden_size,
-        "xclip": transformers.XCLIPConfig().projection_dim,
-        "videomae": transformers.VideoMAEConfig().hidden_size,
-    }
-    frames = {
-        "xclip": transformers.XCLIPConfig().vision_config.num_frames,
-        "videomae": transformers.VideoMAEConfig().num_frames,
-    }
-    for kind, dim in defaults.items():
-        folder = tmp_path / kind
-        folder.mkdir()
-        (folder / "config.json").write_text(json.dumps({"model_type": kind}))
-        (folder / "preprocessor_config.json").write_text("{}")
-        (folder / "model.safetensors").write_bytes(b"not read")
-        source = opened(folder)
-        assert (source.info.dim, source.frames) == (dim, frames.get(kind))
-
-
-def test_a_processor_saved_whole_works(tmp_path, encoders):
-    folder = tiny.make_clip(tmp_path / "clip")
-    with quiet():
-        transformers.CLIPProcessor(
-            transformers.AutoImageProcessor.from_pretrained(folder, backend="pil"),
-            transformers.AutoTokenizer.from_pretrained(folder),
-        ).save_pretrained(tmp_path / "whole")
-    (folder / "preprocessor_config.json").unlink()
-    whole = (tmp_path / "whole" / "processor_config.json").read_text()
-    (folder / "processor_config.json").write_text(whole)
-    x_ND = opened(folder).load(("cpu",)).encode([shot(0, 1)])
-    np.testing.assert_allclose(x_ND, encoders["clip"].encode([shot(0, 1)]), atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [("clip", "CLIP"), ("siglip", "Siglip"), ("xclip", "VideoMAE"), ("videomae", "VideoMAE")],
-)
-def test_the_preparation_as_older_checkpoints_write_it(name, kind, tmp_path, encoders):
-    """``openai/clip-*`` and ``microsoft/xclip-*`` have old class names, and sizes as numbers."""
-    folder = MAKERS[name](tmp_path / name)
-    path = folder / "preprocessor_config.json"
-    recipe = json.loads(path.read_text())
-    recipe.pop("image_processor_type")
-    recipe["feature_extractor_type"] = f"{kind}FeatureExtractor"
-    if name == "clip":
-        recipe |= {"size": 32, "crop_size": 32}
-    path.write_text(json.dumps(recipe))
-    x_ND = opened(folder).load(("cpu",)).encode([shot(0, 1)])
-    np.testing.assert_allclose(x_ND, encoders[name].encode([shot(0, 1)]), atol=1e-6)
-
-
 def test_loading_and_running_say_nothing(folders, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -367,57 +255,3 @@ def test_loading_and_running_say_nothing(folders, capfd):
             if isinstance(encoder, QueryEncoder):
                 encoder.encode_queries(["a dog"])
     assert capfd.readouterr() == ("", "")
-
-
-# Errors
-
-
-def test_another_kind_of_checkpoint_is_refused(tmp_path):
-    folder = tiny.make_bert(tmp_path / "bert")
-    with pytest.raises(EncoderError) as caught:
-        opened(folder)
-    assert str(caught.value) == (
-        f"hf:{folder}: is a bert checkpoint, not a CLIP, SigLIP, SigLIP 2, X-CLIP or VideoMAE one; "
-        "choose one of those for pictures"
-    )
-
-
-def test_wrong_options_are_refused(folders):
-    with pytest.raises(EncoderError, match="there is no option 'dtyp' \\(did you mean 'dtype'\\?"):
-        opened(folders["clip"], "?dtyp=float16")
-    with pytest.raises(EncoderError, match="there is no precision 'int8'"):
-        opened(folders["clip"], "?dtype=int8")
-
-
-def test_without_preparation_it_is_refused(tmp_path):
-    folder = tiny.make_clip(tmp_path / "clip")
-    (folder / "preprocessor_config.json").unlink()
-    with pytest.raises(EncoderError, match=r"it has no preprocessor_config\.json.*download"):
-        opened(folder)
-    (folder / "preprocessor_config.json").write_text("{")
-    with pytest.raises(EncoderError, match="the image processor cannot be loaded"):
-        opened(folder).load(("cpu",))
-
-
-def test_a_tower_without_its_projection_is_refused(tmp_path):
-    folder = tiny.make_clip_vision(tmp_path / "clip")
-    with quiet():
-        bare = transformers.CLIPVisionModel.from_pretrained(folder)
-    tiny.save(bare, folder)
-    with pytest.raises(EncoderError, match=r"lacks weights.*visual_projection\.weight"):
-        opened(folder).load(("cpu",))
-
-
-def test_a_siglip_without_its_head_is_refused(tmp_path):
-    folder = tiny.make_siglip(tmp_path / "siglip", vision_config={"vision_use_head": False})
-    with pytest.raises(EncoderError, match="gives no vector of a picture"):
-        opened(folder)
-
-
-def test_without_transformers_the_extra_is_named(folders, monkeypatch):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        "importlib.util.find_spec", lambda name, *a: None if name == "transformers" else find(name)
-    )
-    with pytest.raises(MissingExtraError, match=r"pip install 'mediafm\[hf\]'"):
-        opened(folders["clip"])

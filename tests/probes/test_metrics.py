@@ -13,8 +13,9 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import kendalltau
 from sklearn.metrics import average_precision_score
 
-from mediafm.probes import metrics
-from mediafm.probes.metrics import METRICS, Predictions, kendall_tau, per_class, winner
+from mediafm.probes import metrics, ranking
+from mediafm.probes.metrics import METRICS, Predictions, per_class
+from mediafm.probes.ranking import kendall_tau, winner
 
 NAMES = list(METRICS)
 AP_NAMES = ["AP", "macro AP", "micro AP"]
@@ -279,7 +280,7 @@ def test_kendall_over_blocks(monkeypatch):
     truth, score = rng.integers(0, 30, (2, 7, 50)).astype(float)
     score[0, :2] = -1.7e308, 1.7e308  # their difference is no float
     wanted = [kendalltau(t, s).statistic for t, s in zip(truth, score, strict=True)]
-    monkeypatch.setattr(metrics, "_CELLS", 170)  # three clips at once, across titles
+    monkeypatch.setattr(ranking, "_CELLS", 170)  # three clips at once, across titles
     np.testing.assert_allclose(kendall_tau(truth, score), wanted, rtol=1e-12)
     assert kendall_tau(truth, truth).tolist() == [1] * 7
     assert kendall_tau(truth, -truth).tolist() == [-1] * 7

@@ -9,7 +9,6 @@ from mediafm.report.similarity import (
     colour_limits,
     cosines,
     most_similar,
-    novelty,
     over_time,
     pool,
 )
@@ -72,20 +71,6 @@ def test_raw_vectors_leave_out_what_is_absent_and_what_is_no_number():
     np.testing.assert_allclose(raw[0], np.array([1, 0, 0, 1]) / np.sqrt(2), atol=1e-6)
     np.testing.assert_array_equal(raw[1], 0)
     assert np.isfinite(raw).all()
-
-
-def test_novelty_peaks_where_scenes_meet():
-    scene = np.repeat(np.arange(5), 6)
-    x = unit(np.eye(5)[scene] + 0.05 * np.random.default_rng(0).normal(size=(30, 5)))
-    found = novelty(x)
-    assert len(found) == 29
-    assert set(np.argsort(found)[-4:] + 1) == {6, 12, 18, 24}
-    assert np.abs(np.delete(found, [4, 5, 6, 10, 11, 12, 16, 17, 18, 22, 23, 24])).max() < 0.2
-
-
-def test_novelty_of_one_and_of_two_shots():
-    assert len(novelty(vectors(1, 0))) == 0
-    assert novelty(np.eye(2, dtype=np.float32)) == pytest.approx([1.0])
 
 
 @given(shots=st.integers(1, 30))

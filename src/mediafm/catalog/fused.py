@@ -57,11 +57,13 @@ class CatalogFusion:
     Args:
         modalities: In the order of concatenation.
         means: Modality to the mean that is taken off.
+        spreads: Modality to how far from its mean vectors lie: the root of the mean square.
         over: What the mean was taken over, in words; empty where there is too little for one.
     """
 
     modalities: tuple[str, ...]
     means: dict[str, Vectors]
+    spreads: dict[str, float]
     over: str
 
     @classmethod
@@ -82,20 +84,36 @@ class CatalogFusion:
         order = [m for m in _ORDER if m in held] + [m for m in held if m not in _ORDER]
         ids, shots = _spread(catalog, title_id)
         sums: dict[str, npt.NDArray[np.float64]] = {}
-        counts = dict.fromkeys(order, 0)
+        squares, counts = dict.fromkeys(order, 0.0), dict.fromkeys(order, 0)
         for found in catalog.title_features(ids, order):
             for modality, x_ND in found.features.items():
                 rows_PD = np.asarray(x_ND[found.present[modality]], np.float64)
                 sums[modality] = sums.get(modality, np.zeros(x_ND.shape[1])) + rows_PD.sum(axis=0)
+                squares[modality] += float((rows_PD**2).sum())
                 counts[modality] += len(rows_PD)
         enough = shots >= _FEW
         means = {m: (sums[m] / max(counts[m], 1) * enough).astype(np.float32) for m in order}
+        spreads = {
+            m: float(np.sqrt(max(squares[m] / max(counts[m], 1) - float(mean @ mean), 0.0))) or 1.0
+            for m, mean in means.items()
+        }
         over = "the catalog" if len(ids) > 1 else "the title"
-        return cls(tuple(order), means, over if enough else "")
+        return cls(tuple(order), means, spreads, over if enough else "")
 
     def __call__(self, title: TitleFeatures) -> Vectors:
         """The fused vectors ``x_NF`` of a title, unit rows."""
         return fuse(title.features, title.present, self.means)
+
+    def stored(self, x_F: Vectors) -> dict[str, Vectors]:
+        """What a typical shot of a fused vector has stored, by the modalities that it has."""
+        found, start = {}, 0
+        for modality in self.modalities:
+            mean_D = self.means[modality]
+            x_D = x_F[start : start + len(mean_D)]
+            start += len(mean_D)
+            if x_D.any():
+                found[modality] = mean_D + self.spreads[modality] * unit(x_D[None])[0]
+        return found
 
     @property
     def recipe(self) -> str:

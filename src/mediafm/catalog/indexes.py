@@ -25,8 +25,9 @@ EXACT = 50_000
 _KIND = "IVF_SQ"
 """Inverted lists of 8-bit vectors (``benchmarks/search.py``)."""
 
-_PROBED = 40
-"""Lists looked into; there are as many as the square root of the vectors."""
+_PROBED, _HELD = 40, 8
+"""Lists looked into; there are as many as the square root of the vectors. At least as many as hold
+this multiple of what is asked for."""
 
 _REFINED = 2
 """Candidates whose stored vectors are compared, as a multiple of what is asked for."""
@@ -96,12 +97,13 @@ def nearest(table: PinnedTable, query_H: npt.NDArray[np.float32], count: int) ->
     Returns:
         Best first; rows of ingests that no title names any more may be among them.
     """
+    lists = math.sqrt(table.dataset.count_rows())
     search = {
         "column": "vector",
         "q": query_H,
         "k": count,
         "metric": "cosine",
-        "nprobes": _PROBED,
+        "nprobes": max(_PROBED, math.ceil(_HELD * count / lists)),
         "refine_factor": _REFINED,
     }
     columns = ["ingest_id", "shot", "_distance"]

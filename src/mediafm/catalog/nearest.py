@@ -119,6 +119,33 @@ class NearestStore(VersionBook):
         [(encoder, table)] = self._tables(self._snapshot(), [modality]).values()
         return self._nearest(table, encoder.dim, query_D, count, titles, exact)
 
+    def shot_features(
+        self, shots: Sequence[tuple[str, int]], modalities: Sequence[str] | None = None
+    ) -> tuple[dict[str, npt.NDArray[np.float16]], dict[str, npt.NDArray[np.bool_]]]:
+        """Features of single shots, of any titles; reads no other rows.
+
+        Args:
+            shots: Title and number of each.
+            modalities: Which; all that the catalog has by default.
+
+        Returns:
+            Modality to ``x_KD`` (zeros where absent), and to ``present_K``.
+
+        Raises:
+            CatalogError: There is no such title or modality.
+        """
+        snapshot = self._snapshot()
+        places = [(self._title(snapshot, name).ingest_id, shot) for name, shot in shots]
+        features, present = {}, {}
+        for modality, (encoder, table) in self._tables(snapshot, modalities).items():
+            features[modality] = np.zeros((len(shots), encoder.dim), np.float16)
+            present[modality] = np.zeros(len(shots), np.bool_)
+            with self._guard():
+                found, vectors = table.take(places, "vector")
+            x_KD, present_K = schemas.arrow_to_vectors(vectors, encoder.dim)
+            features[modality][found], present[modality][found] = x_KD, present_K
+        return features, present
+
     def said(
         self, query: str, count: int = 10, *, titles: Sequence[str] | None = None
     ) -> list[Said]:

@@ -304,6 +304,31 @@ class PinnedTable:
             do="open the catalog again (refresh)",
         )
 
+    def take(
+        self, places: Sequence[tuple[str, int]], column: str
+    ) -> tuple[list[int], pa.ChunkedArray]:
+        """Values of single rows, wherever they lie.
+
+        Args:
+            places: Ingest and which of its rows.
+            column: What to read.
+
+        Returns:
+            Which of ``places`` there are, by their number, and the value of each of them.
+        """
+
+        def read() -> tuple[list[int], pa.ChunkedArray]:
+            found = []
+            for number, (ingest_id, row) in enumerate(places):
+                first, count = self.runs.get(ingest_id, (0, 0))
+                if row < count:
+                    found.append((first + row, number))
+            found.sort()  # neighbours are read together
+            rows = self.dataset.take([place for place, _ in found], columns=[column])
+            return [number for _, number in found], rows[column]
+
+        return self.lasting(read)
+
     def one(self, ingest_id: str, key: str, value: int, column: str) -> Any | None:
         """One value of one ingest, found by an integer column; reads no other row's value."""
         keys = self.rows(ingest_id, [key])[key].to_pylist()

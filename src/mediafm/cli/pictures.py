@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mediafm.report import Row
     from mediafm.suggest import Segmentation, Suggestions
 
+_BESIDE = 3  # shots on each side of an ad break
+
 PictureOption = Annotated[
     Path | None, typer.Option("--picture", metavar="FILE.png", help="Also draw it, as a sheet.")
 ]
@@ -78,8 +80,10 @@ def draw_suggestions(
         if one.span.duration == 0:
             shots = catalog.shots(one.title_id)
             after = next(shot.index for shot in shots if shot.span.start >= one.span.start)
-            sides = [Cell(one.title_id, after - 1, "before"), Cell(one.title_id, after, "after")]
-            rows.append(Row(name, sides))
+            before = range(max(0, after - _BESIDE), after)
+            behind = range(after, min(after + _BESIDE, len(shots)))
+            sides = [(shot, "before") for shot in before] + [(shot, "after") for shot in behind]
+            rows.append(Row(name, [Cell(one.title_id, shot, note) for shot, note in sides]))
         elif not keyframes:
             rows.append(span_row(catalog, name, one.title_id, one.span))
     if keyframes:

@@ -20,9 +20,9 @@ from mediafm.report.similarity import (
     colour_limits,
     cosines,
     most_similar,
-    novelty,
     pool,
 )
+from mediafm.suggest.scenes import novelty
 from mediafm.timeline import US
 
 _PICTURES = 6_000_000  # bytes of JPEG: a third more in base64, so a page stays under 10 MB
@@ -112,7 +112,7 @@ def _square(x_ND: Vectors) -> dict[str, Any]:
         "most": most,
         "low": low,
         "high": high,
-        "novelty": np.round(novelty(x_ND), 4).tolist(),
+        "novelty": np.round(novelty(x_ND)[1:], 4).tolist(),
         "similar": [
             [[int(shot), round(float(value), 3)] for shot, value in zip(*row, strict=True)]
             for row in zip(index_NK, cosine_NK, strict=True)

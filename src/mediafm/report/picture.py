@@ -122,7 +122,7 @@ def _foot(board: Board, material: Material, top: float, ticks: list[tuple[float,
     lines = (
         "Each point of a square compares two moments of the title; bright squares along the "
         "diagonal are scenes. Each square has its own colour scale, from the 10th to the 98.5th "
-        "percentile. Novelty: how much changes at a cut.",
+        "percentile. Novelty: how much more than usual changes at a cut.",
         f"Raw: {material.recipe}. Contextual: as the catalog stores it.",
     )
     for place, line in enumerate(lines):

@@ -19,7 +19,7 @@ from mediafm.timeline import Span
 _WIDTH = 15.0
 _EDGE = 0.4
 _GAP, _APART = 0.16, 0.5
-_CAPTION, _SAID = 0.5, 0.2
+_CAPTION, _LINE = 0.14, 0.17
 _TALL = 2.6  # portrait pictures would make a row as high as the page
 _FEWEST, MOST = 4, 8
 """Pictures in a row: fewer are not drawn larger, more go into the next row."""
@@ -58,7 +58,7 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class _Drawn:
     image: Image.Image | None
-    lines: tuple[str, str, str]
+    lines: tuple[str, ...]
 
 
 def span_row(catalog: Catalog, name: str, title_id: str, span: Span, most: int = MOST) -> Row:
@@ -111,14 +111,16 @@ def _wrapped(rows: Iterable[Row]) -> Iterable[Row]:
             yield Row("", row.cells[start : start + MOST])
 
 
-def _drawn(catalog: Catalog, cell: Cell) -> _Drawn:
+def _drawn(catalog: Catalog, cell: Cell, named: bool) -> _Drawn:
     title = catalog.title(cell.title_id)
     jpeg = catalog.keyframe(cell.title_id, cell.shot)  # names the shots there are, if it is none
     span = catalog.shots(cell.title_id)[cell.shot].span
     said = cue_texts(catalog.cues(cell.title_id), span.start, span.end)
     when = f"{stamp(span.start)}   shot {cell.shot}"
-    name = " ".join((title.title or cell.title_id).split())
-    return _Drawn(picture(jpeg, 360), (name, f"{cell.note}   {when}".strip(), said))
+    lines = [f"{cell.note}   {when}".strip(), said]
+    if named:
+        lines.insert(0, " ".join((title.title or cell.title_id).split()))
+    return _Drawn(picture(jpeg, 360), tuple(line for line in lines if line))
 
 
 def _draw(catalog: Catalog, rows: Sequence[Row], heading: str) -> bytes:
@@ -130,12 +132,18 @@ def _draw(catalog: Catalog, rows: Sequence[Row], heading: str) -> bytes:
     apart = _APART - _GAP if queries else 0.0
     columns = max(columns, _FEWEST)
     wide = (_WIDTH - 2 * _EDGE - apart - _GAP * (columns - 1)) / columns
+    shown = {
+        cell.title_id for row in rows for cell in (*row.cells, *([row.query] if row.query else []))
+    }
     drawn = [
-        [_drawn(catalog, cell) for cell in (*([row.query] if row.query else []), *row.cells)]
+        [
+            _drawn(catalog, cell, named=len(shown) > 1)
+            for cell in (*([row.query] if row.query else []), *row.cells)
+        ]
         for row in rows
     ]
     heights = [_height(cells, wide) for cells in drawn]
-    captions = [_CAPTION + _SAID * any(cell.lines[2] for cell in cells) for cells in drawn]
+    captions = [_CAPTION + _LINE * max(len(cell.lines) for cell in cells) for cells in drawn]
     board = Board(_WIDTH, 0.65 + sum(heights) + sum(captions) + 0.36 * len(rows))
     fit(board.write(_EDGE, 0.5, heading, size=17, weight="bold"), _WIDTH - 2 * _EDGE)
     top = 0.95
@@ -161,12 +169,10 @@ def _draw(catalog: Catalog, rows: Sequence[Row], heading: str) -> bytes:
             for spine in axes.spines.values():
                 spine.set(visible=asked and place == 0, color=CONTEXTUAL, linewidth=2.5)
             below = top + 0.1 + tall
-            fit(board.write(left, below + 0.2, cell.lines[0], size=8.5, color=INK), wide)
-            fit(board.write(left, below + 0.37, cell.lines[1], size=8.5, color=SOFT), wide)
-            if cell.lines[2]:
-                said = board.write(left, below + 0.54, cell.lines[2], size=7.5, color=SOFT)
-                said.set_fontstyle("italic")
-                fit(said, wide)
+            for number, line in enumerate(cell.lines):
+                colour = INK if number == 0 else SOFT
+                text = board.write(left, below + 0.2 + number * _LINE, line, size=8.5, color=colour)
+                fit(text, wide)
         top += tall + caption + 0.36
     return render(board.figure)
 

@@ -1,4 +1,4 @@
-"""The arithmetic behind the pictures: raw vectors, self-similarity, novelty, and their limits."""
+"""The arithmetic behind the pictures: self-similarity, its neighbours, and its limits."""
 
 from __future__ import annotations
 
@@ -87,40 +87,6 @@ def colour_limits(s_CC: Vectors) -> tuple[float, float]:
     if high - low < 0.02:  # all alike, as two shots are: no contrast to be made of noise
         low, high = min(low, high - 0.02), max(high, low + 0.02)
     return low, high
-
-
-def novelty(x_ND: Vectors) -> npt.NDArray[np.float64]:
-    """How much the film changes at each cut: likeness within both sides minus across.
-
-    A Gaussian checkerboard kernel along the diagonal (Foote, "Automatic audio segmentation using
-    a measure of audio novelty", ICME 2000), with means in place of sums, so that the first and
-    the last cuts, where the kernel hangs over, are not favoured.
-
-    Args:
-        x_ND: Unit rows, one per shot.
-
-    Returns:
-        ``N - 1`` values, one per cut, where 0 means no change.
-    """
-    count = len(x_ND)
-    half = int(np.clip(round(count / 20), 2, 8))
-    found = np.zeros(max(count - 1, 0))
-    for cut in range(1, count):
-        left, right = max(0, cut - half), min(count, cut + half)
-        place_S = np.arange(left, right) - cut + 0.5
-        taper_S = np.exp(-0.5 * (place_S / (half / 2)) ** 2)
-        s_SS = x_ND[left:right] @ x_ND[left:right].T
-        weight_SS = np.outer(taper_S, taper_S)
-        np.fill_diagonal(weight_SS, 0)  # a shot's likeness to itself says nothing
-        same_SS = np.equal.outer(place_S > 0, place_S > 0)
-        within = weight_SS * same_SS
-        if within.sum() > 0:
-            across = weight_SS * ~same_SS
-            alike = (s_SS * within).sum() / within.sum()
-            found[cut - 1] = alike - (s_SS * across).sum() / across.sum()
-        else:  # two shots in all
-            found[cut - 1] = 1.0 - s_SS[0, 1]
-    return found
 
 
 def most_similar(

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from mediafm.report.material import Material, picture
-from mediafm.report.similarity import Mask, novelty
+from mediafm.report.similarity import Mask
 from mediafm.report.style import (
     CONTEXTUAL,
     CUE,
@@ -26,6 +26,7 @@ from mediafm.report.style import (
     fit,
     modality_colour,
 )
+from mediafm.suggest.scenes import novelty
 from mediafm.timeline import US, Cue
 
 _NOVELTY, _FILM, _THUMB, _CUTS = 0.5, 1.06, 0.8, 0.12
@@ -47,7 +48,7 @@ class Strips:
         self.material, self.width = material, width
         self.span = (material.start / US, material.end / US)
         self.curves = [
-            (name, novelty(x_ND), colour)
+            (name, novelty(x_ND)[1:], colour)
             for name, x_ND, colour in (
                 ("raw", material.raw_NF, RAW),
                 ("contextual", material.contextual_NH, CONTEXTUAL),

@@ -17,7 +17,7 @@ from mediafm.catalog.clip import pooled, shots_of, times_of, unit
 from mediafm.errors import CatalogError, MediaFMError
 from mediafm.search.explain import why
 from mediafm.search.filters import EVERYWHERE, Filter
-from mediafm.search.spaces import CONTEXT, Context, Space, Vector, Vectors, space_of
+from mediafm.search.spaces import CONTEXT, Context, Space, Vector, Vectors, shots_in, space_of
 from mediafm.timeline import Clip, Shot, Span, format_time, parse_time
 
 _CANDIDATES = 50
@@ -178,7 +178,7 @@ def similar_clips(
     own_KF = space.title(title_id)[first : first + len(covered_K)]
     query_F = _known(pooled(own_KF, covered_K), title_id, span, features)
     within = where.within(catalog, without=[title_id] if elsewhere else ())
-    if isinstance(space, Context) and _shots(catalog, within) > indexes.EXACT:
+    if shots_in(catalog, within) > indexes.EXACT:
         # Where the shots that are most like the clip are.
         near = space.nearest(query_F, _CANDIDATES * count, within)
         within = sorted({found.title_id for found in near})
@@ -337,8 +337,3 @@ def _span(catalog: Catalog, title_id: str, shot: int) -> Span | None:
 def _whole(catalog: Catalog, title_id: str) -> Span:
     shots = _shots_of(catalog, title_id)
     return Span(shots[0].span.start, shots[-1].span.end) if shots else Span(0, 0)
-
-
-def _shots(catalog: Catalog, within: Sequence[str] | None) -> int:
-    wanted = None if within is None else set(within)
-    return sum(t.shots for t in catalog.titles() if wanted is None or t.title_id in wanted)

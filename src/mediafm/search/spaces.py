@@ -6,14 +6,15 @@ Shapes: N shots of a title, F the width of a vector.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from mediafm.catalog import Catalog
-from mediafm.catalog.fused import CatalogFusion
+from mediafm.catalog import Catalog, indexes
+from mediafm.catalog.fused import CatalogFusion, fuse
 from mediafm.catalog.nearest import Near
 from mediafm.errors import MediaFMError
 
@@ -21,6 +22,19 @@ Vectors = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float32]
 
 CONTEXT, FUSED = "context", "fused"
+
+_DEPTH = 10
+"""Nearest shots by each modality that are ranked, as a multiple of the root of all shots.
+
+Many, for two reasons: an index compares what is stored, mean and all; and shots that are the best
+by all modalities together are seldom among the first by one (``benchmarks/search_alone.py``).
+"""
+
+_NARROW = 64
+"""Numbers per shot up to which all shots are compared: they are quickly read, and directions from
+the mean lie so dense in few dimensions that the nearest by what is stored are others."""
+
+_AT_ONCE = 8192  # shots whose features are held at once
 
 
 class Space(Protocol):
@@ -64,7 +78,9 @@ class Context:
 class Alone:
     """Features of each shot alone: of all modalities, or of some.
 
-    Every shot is compared: the vectors depend on a mean over the catalog, and are not stored.
+    The vectors depend on a mean over the catalog, and are not stored. Of up to
+    :data:`~mediafm.catalog.indexes.EXACT` shots all are compared; of more, those whose stored
+    features of one modality at least are near, by its index.
 
     Args:
         catalog: The catalog.
@@ -88,13 +104,53 @@ class Alone:
 
     def nearest(self, query_F: Vector, count: int, titles: Sequence[str] | None) -> list[Near]:
         """See :class:`Space`."""
-        best: list[Near] = []
-        for name, x_NF in self.each(titles):
-            score_N = np.where(x_NF.any(axis=1), x_NF @ query_F, -np.inf)
-            order = np.argsort(-score_N, kind="stable")[:count]
-            own = [Near(name, int(i), float(score_N[i])) for i in order if score_N[i] > -np.inf]
-            best = heapq.nlargest(count, [*best, *own], key=lambda near: near.cosine)
-        return best
+        width = sum(map(len, self.fusion.means.values()))
+        if width > _NARROW and shots_in(self.catalog, titles) > indexes.EXACT:
+            best = _best(count, self._candidates(query_F, count, titles), query_F)
+            if len(best) == count:
+                return best
+        everything = (
+            ([(name, i) for i in range(len(x_NF))], x_NF) for name, x_NF in self.each(titles)
+        )
+        return _best(count, everything, query_F)
+
+    def _candidates(
+        self, query_F: Vector, count: int, titles: Sequence[str] | None
+    ) -> Iterator[tuple[list[tuple[str, int]], Vectors]]:
+        """Shots that are near by the stored features of a modality, and their vectors."""
+        # Titles are told apart afterwards: the index cannot, and would be asked again and again.
+        within = {t.title_id for t in self.catalog.titles()} if titles is None else set(titles)
+        shots = shots_in(self.catalog, titles)
+        share = shots / shots_in(self.catalog, None)
+        number = int(max(count, _DEPTH * math.sqrt(shots)) / share)
+        found: set[tuple[str, int]] = set()
+        for modality, x_D in self.fusion.stored(query_F).items():
+            near = self.catalog.nearest_features(modality, x_D, number)
+            found |= {(name, shot) for name, shot, _ in near if name in within}
+        ordered = sorted(found)
+        for start in range(0, len(ordered), _AT_ONCE):
+            some = ordered[start : start + _AT_ONCE]
+            features, present = self.catalog.shot_features(some, self.fusion.modalities)
+            yield some, fuse(features, present, self.fusion.means)
+
+
+def shots_in(catalog: Catalog, titles: Sequence[str] | None) -> int:
+    """How many shots titles have; all titles by default."""
+    wanted = None if titles is None else set(titles)
+    return sum(t.shots for t in catalog.titles() if wanted is None or t.title_id in wanted)
+
+
+def _best(
+    count: int, parts: Iterable[tuple[list[tuple[str, int]], Vectors]], query_F: Vector
+) -> list[Near]:
+    best: list[Near] = []
+    for shots, x_NF in parts:
+        score_N = np.where(x_NF.any(axis=1), x_NF @ query_F, -np.inf)
+        order = np.argsort(-score_N, kind="stable")[:count]
+        shown = [i for i in order.tolist() if score_N[i] > -np.inf]
+        own = [Near(shots[i][0], shots[i][1], float(score_N[i])) for i in shown]
+        best = heapq.nlargest(count, [*best, *own], key=lambda near: near.cosine)
+    return best
 
 
 def space_of(

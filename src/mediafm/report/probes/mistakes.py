@@ -14,7 +14,8 @@ import numpy as np
 
 from mediafm.catalog import Catalog
 from mediafm.probes.labels import LabelSet
-from mediafm.probes.metrics import Array, kendall_tau
+from mediafm.probes.metrics import Array
+from mediafm.probes.ranking import kendall_tau
 from mediafm.probes.study import Measurement
 from mediafm.probes.summary import measured_clips
 from mediafm.report.material import picture
