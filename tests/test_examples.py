@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+
+from mediafm.sample import generate
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -80,3 +84,26 @@ def test_the_sitcom_example(tmp_path, monkeypatch):
     assert figures["audio"]["interval"][0] > 0.5
     assert figures["text"]["interval"][0] < figures["audio"]["interval"][0]
     assert (tmp_path / "out" / "season5.html").exists()
+
+
+@pytest.mark.slow
+def test_the_tour(tmp_path, monkeypatch):
+    tour = load(EXAMPLES / "tour.py")
+    monkeypatch.setattr(tour, "generate", lambda out: generate(out, titles=10, seconds=40))
+    docs = tmp_path / "docs"
+    [film] = generate(tmp_path / "one", titles=1, seconds=20)
+    out = ["tour.py", str(tmp_path / "tour"), "--film", str(film), "--docs", str(docs)]
+    monkeypatch.setattr(sys, "argv", out)
+    tour.main()
+    page = (docs / "tour.md").read_text()
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", page)
+    assert len(pictures) == 10
+    for name in pictures:
+        with Image.open(docs / name) as image:
+            assert image.width == 1800
+    commands = set(re.findall(r"^\$ mediafm (\w+(?: [a-z-]+)?)", page, flags=re.MULTILINE))
+    wanted = {"search", "similar", "scenes", "arc", "suggest clips", "suggest artwork",
+              "suggest ad-breaks", "suggest tags", "suggest cold-start", "suggest accept",
+              "export clips", "export tags", "export ad-breaks", "export embeddings"}  # fmt: skip
+    assert wanted <= {command for found in commands for command in (found, found.split()[0])}
+    assert str(tmp_path) not in page

@@ -8,7 +8,7 @@ from sklearn.calibration import _sigmoid_calibration
 from sklearn.metrics import average_precision_score, f1_score
 
 from mediafm.errors import MediaFMError
-from mediafm.probes import designs, heads
+from mediafm.probes import designs, head, heads
 from mediafm.probes.calibration import best_threshold, platt
 from mediafm.probes.heads import DEFAULT_PENALTY, Examples, fit, pairs
 from mediafm.probes.metrics import METRICS
@@ -199,7 +199,7 @@ def test_single_precision_chooses_and_scores_as_double_does(monkeypatch):
     train = clips(500, columns=2)
     double = fit("multi-label", train, names(train), "macro AP")
     monkeypatch.setattr(designs, "_DOUBLE", 0)
-    monkeypatch.setattr(designs, "_ROWS", 64)
+    monkeypatch.setattr(head, "_ROWS", 64)
     single = fit("multi-label", train, names(train), "macro AP")
     assert single.head.penalty == double.head.penalty
     np.testing.assert_allclose(

@@ -47,7 +47,7 @@ def draw_hits(
 
     cells = [Cell(*hit) for hit in hits]
     asked = Cell(*query) if query is not None else None
-    name = "like this shot" if query is not None else "found"
+    name = "like this shot" if query is not None else ""
     _draw(catalog, picture, [Row(name, cells, asked)] if cells else [], heading, quiet)
 
 

@@ -53,7 +53,7 @@ def scenes(
         ["#", "=from", "=to", "#seconds", "#shots", f"#{found.by}", "said"],
         [
             (
-                scene.index,
+                scene.index + 1,
                 format_time(scene.span.start),
                 format_time(scene.span.end),
                 f"{scene.span.duration / US:.1f}",
@@ -100,6 +100,7 @@ def arc(
     from mediafm.catalog import Catalog
     from mediafm.report import plot_arc
     from mediafm.suggest import FittedProbes, find_arc
+    from mediafm.suggest.arc import figure
     from mediafm.timeline import parse_time
 
     opened = Catalog.open(catalog)
@@ -129,7 +130,7 @@ def arc(
             peak.curve,
             *([peak.title_id] if several else []),
             format_time(peak.span.start),
-            f"{peak.value:.2g}",
+            figure(peak.value),
             _short(peak.said),
         )
         for number, peak in enumerate(found.peaks, 1)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mediafm.catalog import Catalog
-from mediafm.embed import Embedder
 from mediafm.errors import CatalogError, MediaFMError, describe_os_error
 from mediafm.files import whole_file
 from mediafm.probes.artifact import Probe
 from mediafm.probes.features import ClipFeatures, spec_text
 from mediafm.progress import Progress, Silent
 from mediafm.timeline import Clip
+
+if TYPE_CHECKING:
+    from mediafm.embed import Embedder
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 _SCHEMA = pa.schema(

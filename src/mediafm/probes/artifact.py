@@ -17,7 +17,7 @@ from mediafm.errors import FingerprintError, MediaFMError, describe_os_error
 from mediafm.files import write_whole
 from mediafm.fingerprint import fingerprint
 from mediafm.probes.features import FeatureSpec, Part
-from mediafm.probes.heads import Head
+from mediafm.probes.head import Head
 
 ABOUT = "probe.json"
 FORMAT = 2

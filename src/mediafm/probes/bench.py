@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from mediafm.catalog import Catalog
-from mediafm.embed import Embedder
-from mediafm.errors import FingerprintError, MediaFMError
+from mediafm.errors import MediaFMError
 from mediafm.fingerprint import file_fingerprint, fingerprint
 from mediafm.probes import kept
 from mediafm.probes.designs import Designs
 from mediafm.probes.evaluate import Evaluation, evaluate
-from mediafm.probes.features import SHORT, WORDS, ClipFeatures, FeatureSpec, Vectors
+from mediafm.probes.features import SHORT, ClipFeatures, FeatureSpec, Vectors
 from mediafm.probes.kept import KeepError
 from mediafm.probes.labels import LabelSet, load_labels
+from mediafm.probes.sources import Sources
 from mediafm.probes.study import Contender, Measurement, Study
 from mediafm.probes.task import Task
 from mediafm.progress import Progress, Silent
@@ -32,7 +32,7 @@ FORMAT = 3
 """Raised when the same settings would give other predictions."""
 
 
-class Bench:
+class Bench(Sources):
     """Measures contenders on a catalog.
 
     Args:
@@ -57,11 +57,11 @@ class Bench:
         seed: int = 0,
         device: str = "auto",
     ):
-        self.catalog, self.folder, self.model = catalog, folder, model
+        super().__init__(catalog, model, device)
+        self.folder = folder
         if folder:
             kept.make_folder(folder)
-        self.progress, self.seed, self.device = progress or Silent(), seed, device
-        self._embedders: dict[tuple[str, bool], Embedder] = {}
+        self.progress, self.seed = progress or Silent(), seed
         self._vectors: tuple[Any, dict[Clip, int], Vectors] | None = None
         self._designs = Designs()
         self._state = fingerprint(
@@ -185,52 +185,6 @@ class Bench:
             return x_ND
         rows = [held[clip] for clip in labels.clips]
         return x_ND if rows == list(range(len(x_ND))) else x_ND[rows]
-
-    def embedder(self, version: str | None) -> Embedder:
-        """The model behind a version.
-
-        Raises:
-            MediaFMError: It is not where it was, or is another one by now.
-        """
-        # A model that is named, without a version, need not have made the current one.
-        free = version is None and self.model is not None
-        record = self.catalog.version(version) if self.catalog.versions() or not free else None
-        source = str(self.model or (record.model if record else ""))
-        every = record is not None and record.settings.get("layer") == "all"
-        if not source:
-            raise MediaFMError("it is not known where the model lies", do="name it: --model")
-        found = self._load(source, every)
-        if record is None or found.fingerprint == record.fingerprint:
-            return found
-        if free:
-            return self._load(source, False)
-        raise FingerprintError(
-            f"is not the model that made version '{record.name}'",
-            where=source,
-            do="name that model with --model, or embed the catalog with this one",
-        )
-
-    def _load(self, source: str, every: bool) -> Embedder:
-        if (source, every) not in self._embedders:
-            self._embedders[source, every] = Embedder.load(
-                source, self.device, "all" if every else "last"
-            )
-        return self._embedders[source, every]
-
-    def made_by(self, spec: FeatureSpec, version: str | None) -> dict[str, str]:
-        """What made the features: ``model``, and the encoder of each modality read as it is."""
-        encoders = self.catalog.encoders()
-        found = {
-            part.source: encoders[part.source].fingerprint
-            for part in spec.parts
-            if part.source in encoders
-        }
-        if any(part.source in WORDS for part in spec.parts):
-            if spec.needs_model:
-                found["model"] = self.embedder(version).fingerprint
-            else:
-                found["model"] = self.catalog.version(version).fingerprint
-        return found
 
     def spec(self, contender: Contender) -> FeatureSpec:
         """What a contender reads.

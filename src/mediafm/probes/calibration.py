@@ -19,11 +19,6 @@ Matrix = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
-def sigmoid(x: Matrix) -> Matrix:
-    """The logistic function, never quite 0 or 1."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))))
-
-
 def platt(score_N: Matrix, y_N: Mask) -> tuple[float, float]:
     """Logistic regression of the truth on one score (Platt 1999), with his smoothed targets.
 

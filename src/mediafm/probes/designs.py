@@ -6,28 +6,18 @@ Shapes: N clips, D components.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from mediafm.errors import MediaFMError
+from mediafm.probes.head import Array, Floats, slices, standardised
 from mediafm.probes.solver import Rows
 
-Array = npt.NDArray[np.floating]
-Floats = npt.NDArray[np.float32]
 _DOUBLE = 1 << 22
 """Elements up to which numbers are solved in float64: small problems cost nothing."""
-_ROWS = 1 << 13
-"""Rows that are converted at a time."""
-
-
-def slices(rows: int) -> Iterator[slice]:
-    """Parts of that many rows which are converted at once."""
-    return (slice(at, at + _ROWS) for at in range(0, rows, _ROWS))
 
 
 def moments(x_ND: Array) -> tuple[Floats, Floats]:
@@ -49,12 +39,6 @@ def moments(x_ND: Array) -> tuple[Floats, Floats]:
     std_D = np.sqrt(square_D)
     std_D[std_D <= 1e-6 * largest_D] = 0
     return mean_D.astype(np.float32), std_D.astype(np.float32)
-
-
-def standardised(x_ND: Array, mean_D: Floats, std_D: Floats) -> Array:
-    """Features with mean 0 and deviation 1; 0 where a component is constant."""
-    z_ND: Array = (x_ND - mean_D.astype(np.float64)) / np.where(std_D > 0, std_D, np.inf)
-    return z_ND
 
 
 def standardised_all(x_ND: Array, mean_D: Floats, std_D: Floats) -> Tensor:

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mediafm.probes.designs import Designs
-from mediafm.probes.heads import Array, Examples, Fit, fit
+from mediafm.probes.head import Array
+from mediafm.probes.heads import Examples, Fit, fit
 from mediafm.probes.labels import LabelSet
 from mediafm.probes.metrics import METRICS, Predictions
 from mediafm.probes.splits import deal

@@ -10,17 +10,19 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from mediafm.catalog.clip import shots_of
 from mediafm.catalog.records import EncoderRecord, TitleFeatures, VersionRecord
-from mediafm.embed import Embedder
 from mediafm.errors import MediaFMError
 from mediafm.progress import Progress, Silent
 from mediafm.timeline import Clip, Span
+
+if TYPE_CHECKING:
+    from mediafm.embed import Embedder
 
 Vectors = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

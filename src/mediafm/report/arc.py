@@ -9,7 +9,7 @@ from mediafm.catalog import Catalog
 from mediafm.report.material import clock, picture, stamp
 from mediafm.report.picture import time_ticks
 from mediafm.report.style import FAINT, FILM, INK, MODALITY, OTHER, SOFT, Board, fit, render, write
-from mediafm.suggest.arc import Arc, Curve, Peak
+from mediafm.suggest.arc import Arc, Curve, Peak, figure
 from mediafm.timeline import US
 
 _WIDTH = 15.0
@@ -21,9 +21,11 @@ _CAPTION = 0.75
 _COLOURS = ("#d9480f", MODALITY["video"], MODALITY["audio"], MODALITY["text"], *OTHER)
 
 
-def draw(catalog: Catalog, arc: Arc) -> bytes:
-    """Draws an arc, as a PNG file."""
-    jpegs = [catalog.keyframe(peak.title_id, peak.shot) for peak in arc.peaks]
+def draw(catalog: Catalog, arc: Arc, *, keyframes: bool = True) -> bytes:
+    """Draws an arc, as a PNG file; see :func:`mediafm.report.plot_arc`."""
+    jpegs = [
+        catalog.keyframe(peak.title_id, peak.shot) if keyframes else None for peak in arc.peaks
+    ]
     images = [picture(jpeg, 300) for jpeg in jpegs]
     wide = _WIDTH - _LEFT - _RIGHT
     curves_end = _TOP + len(arc.curves) * (_ROW + _GAP)
@@ -97,7 +99,7 @@ def _row(
     fit(unit, _LEFT - _RIGHT - 0.1)
     write(
         axes, 1.009, min(float(value_G.max()) / max(limit, 1e-9) / 1.12, 1.0),
-        f"{value_G.max():.2g}", size=8, color=SOFT, va="center", transform=axes.transAxes,
+        figure(float(value_G.max())), size=8, color=SOFT, va="center", transform=axes.transAxes,
     )  # fmt: skip
 
 
@@ -139,7 +141,7 @@ def _caption(
     colour: str,
 ) -> None:
     left, top, wide = place
-    head = f"{number}   {peak.curve} {peak.value:.2g}"
+    head = f"{number}   {peak.curve} {figure(peak.value)}"
     fit(board.write(left, top + 0.2, head, size=9.5, color=colour, weight="bold"), wide)
     where = stamp(peak.span.start)
     if len(arc.parts) > 1:

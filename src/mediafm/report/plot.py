@@ -43,13 +43,14 @@ def plot(catalog: Catalog, title_id: str, out: Path, version: str | None = None)
     return files
 
 
-def plot_arc(catalog: Catalog, arc: Arc, out: Path) -> Path:
+def plot_arc(catalog: Catalog, arc: Arc, out: Path, *, keyframes: bool = True) -> Path:
     """Draws an arc: a row per curve, and under them the moments at their peaks.
 
     Args:
         catalog: Where the keyframes are.
         arc: From :func:`mediafm.suggest.find_arc`.
         out: A ``.png`` file.
+        keyframes: Whether the moments are shown; without, a picture holds nothing of the film.
 
     Returns:
         The file.
@@ -62,5 +63,5 @@ def plot_arc(catalog: Catalog, arc: Arc, out: Path) -> Path:
     out = Path(out)
     if out.suffix.lower() != ".png":
         raise MediaFMError("an arc is a picture", where=out, do="name a .png file")
-    output.write(out, draw(catalog, arc))
+    output.write(out, draw(catalog, arc, keyframes=keyframes))
     return out

@@ -27,8 +27,14 @@ TONE = "clip-tone"
 MOST = 6
 """Curves that a picture has room for."""
 
+_STILL = 0.01  # a curve that moves less says nothing
 _SMOOTH, _LEAST = 60, 3 * US
 """By default the window's deviation is a sixtieth of the whole, and three seconds at least."""
+
+
+def figure(value: float) -> str:
+    """A value as people read it: probabilities and shots a minute have few figures that matter."""
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,11 @@ def find_arc(
             )
         raw = [_plain(catalog, part.title_id, version) for part in parts]
         curves, by = _PLAIN, tuple(_PLAIN)
-        notes.append(f"no probe '{probe}' is fitted: by {', '.join(_PLAIN)}")
+        if not any(values_N3[:, 1].any() for values_N3 in raw):  # nobody speaks
+            raw = [values_N3[:, [0, 2]] for values_N3 in raw]
+            by = ("pace", "unlike the rest")
+            curves = {name: _PLAIN[name] for name in by}
+        notes.append(f"no probe '{probe}' is fitted: by {', '.join(by)}")
     tracks = [
         Track(part.title_id, part.offset, catalog.shots(part.title_id), value_NC)
         for part, value_NC in zip(parts, raw, strict=True)
@@ -178,12 +188,10 @@ def find_arc(
     width = smooth or max(_LEAST, whole // _SMOOTH)
     time_G, value_GC = on_axis(tracks, width)
     drawn = list(range(len(curves)))
-    if not classes and len(drawn) > MOST:
-        drawn = sorted(np.argsort(-np.ptp(value_GC, axis=0), kind="stable")[:MOST].tolist())
-        said = f"{MOST} of {len(curves)} classes are drawn, those that change most"
-        notes.append(f"{said}; --class names others")
-    names = list(curves)
-    range_C = np.ptp(value_GC, axis=0)
+    if not classes:
+        drawn, said = _moving(list(curves), np.ptp(value_GC, axis=0))
+        notes += said
+    names, range_C = list(curves), np.ptp(value_GC, axis=0)
     if len(set(curves.values())) == 1:  # one unit: they compare
         range_C = np.full(len(curves), range_C[drawn].max())
     found = []
@@ -275,6 +283,21 @@ def _chosen(classes: Sequence[str], known: Sequence[str], probe: str) -> list[in
                 do=did_you_mean(name, known) or f"it has {', '.join(known)}",
             )
     return [known.index(name) for name in classes] or list(range(len(known)))
+
+
+def _moving(names: Sequence[str], range_C: Scores) -> tuple[list[int], list[str]]:
+    """The curves that are drawn where none are named, and what is said of the others."""
+    moving = [c for c in range(len(names)) if range_C[c] >= _STILL] or list(range(len(names)))
+    drawn = sorted(moving, key=lambda c: -range_C[c])[:MOST]
+    notes = []
+    if len(moving) > len(drawn):
+        notes.append(
+            f"{len(drawn)} of {len(moving)} classes are drawn, those that change most; --class "
+            "names others"
+        )
+    if still := [name for c, name in enumerate(names) if c not in moving]:
+        notes.append(f"the same throughout: {', '.join(still)}")
+    return sorted(drawn), notes
 
 
 def _plain(catalog: Catalog, title_id: str, version: str | None) -> Scores:

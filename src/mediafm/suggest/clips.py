@@ -197,18 +197,16 @@ def _rank(
             evidence[name] = (score_M, percentile(score_M))
     notes = list(probes.notes) if probes is not None else []
     if not evidence:
-        notes.append(
-            f"neither '{CHOSEN}' nor '{CLICKED}' is fitted: by what stands out, and by what is said"
-        )
         shots = catalog.shots(title_id)
         mean_H = e_NH.mean(axis=0)
         apart_M = 1 - _pooled(e_NH, shots, spans) @ unit(mean_H[None])[0]
+        evidence["stands out"] = (apart_M, percentile(apart_M))
         spoken = [cue.span for cue in cues if cue.kind == "speech"]
-        said_M = np.array([sum(s.overlap(c) for c in spoken) / s.duration for s in spans])
-        evidence = {
-            "stands out": (apart_M, percentile(apart_M)),
-            "speech": (np.minimum(said_M, 1.0), percentile(np.minimum(said_M, 0.7))),
-        }
+        if spoken:
+            said_M = np.array([sum(s.overlap(c) for c in spoken) / s.duration for s in spans])
+            evidence["speech"] = (np.minimum(said_M, 1.0), percentile(np.minimum(said_M, 0.7)))
+        instead = "by what stands out" + (", and by what is said" if spoken else "")
+        notes.append(f"neither '{CHOSEN}' nor '{CLICKED}' is fitted: {instead}")
     score_M = np.mean([p_M for _, p_M in evidence.values()], axis=0)
     return score_M, evidence, tuple(evidence), tuple(notes)
 

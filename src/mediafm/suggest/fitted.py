@@ -13,8 +13,8 @@ import numpy.typing as npt
 from mediafm.catalog import Catalog
 from mediafm.errors import MediaFMError
 from mediafm.probes.artifact import ABOUT, Probe
-from mediafm.probes.bench import Bench
 from mediafm.probes.features import ClipFeatures
+from mediafm.probes.sources import Sources
 from mediafm.timeline import Clip
 
 
@@ -32,7 +32,7 @@ class FittedProbes:
             raise MediaFMError("is a file, not a folder of probes", where=folder)
         self.catalog, self.folder, self.version = catalog, folder, version
         self.notes: list[str] = []
-        self._bench = Bench(catalog)
+        self._sources = Sources(catalog)
         self._held: dict[str, Probe | None] = {}
         self._makers: dict[str, ClipFeatures] = {}
 
@@ -58,8 +58,8 @@ class FittedProbes:
         try:
             probe = Probe.load(self.folder / name)
             version = self.version or probe.version_in(self.catalog)
-            probe.check(self._bench.made_by(probe.spec, version))
-            embedder = self._bench.embedder(version) if probe.spec.needs_model else None
+            probe.check(self._sources.made_by(probe.spec, version))
+            embedder = self._sources.embedder(version) if probe.spec.needs_model else None
         except MediaFMError as error:
             self.notes.append(f"probe '{name}' is not used: {error}")
             return None
