@@ -91,7 +91,7 @@ def test_the_tour(tmp_path, monkeypatch):
     tour = load(EXAMPLES / "tour.py")
     monkeypatch.setattr(tour, "generate", lambda out: generate(out, titles=10, seconds=40))
     docs = tmp_path / "docs"
-    [film] = generate(tmp_path / "one", titles=1, seconds=20)
+    [film] = generate(tmp_path / "one", titles=1, seconds=75)  # pretraining needs 20 shots
     out = ["tour.py", str(tmp_path / "tour"), "--film", str(film), "--docs", str(docs)]
     monkeypatch.setattr(sys, "argv", out)
     tour.main()

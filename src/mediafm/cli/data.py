@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,8 +21,10 @@ from mediafm.cli.encoding import (
 )
 from mediafm.cli.output import CATALOG, CatalogOption, JsonOption, print_json, reporter, say
 from mediafm.errors import EncoderError
-from mediafm.ingest import IngestConfig, IngestReport
 from mediafm.timeline import US
+
+if TYPE_CHECKING:
+    from mediafm.ingest import IngestReport
 
 
 def sample(
@@ -81,6 +83,7 @@ def ingest(
 
     Example: [bold]mediafm ingest /path/to/films[/bold]
     """
+    from mediafm.ingest import IngestConfig
     from mediafm.ingest import ingest as run
     from mediafm.shots import ShotConfig
 

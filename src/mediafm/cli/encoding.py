@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,8 +18,10 @@ from mediafm.cli.output import (
     reporter,
     say,
 )
-from mediafm.encoders import EncoderChoice
 from mediafm.errors import EncoderError
+
+if TYPE_CHECKING:
+    from mediafm.encoders import EncoderChoice
 
 _MODALITY = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _PANEL = "Encoders (left out: those of the catalog, or the embedded ones)"
@@ -67,7 +69,7 @@ def choose(
     whole: str, video: str, audio: str, text: str, others: Sequence[str] | None
 ) -> EncoderChoice:
     """The encoders that a command line names: single ones go before the set."""
-    from mediafm.encoders import preset
+    from mediafm.encoders import EncoderChoice, preset
 
     base = preset(whole) if whole else EncoderChoice()
     further = {}
