@@ -32,6 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ def _mediafm(
             catalog.refresh()
             catalog.append_embeddings("v", batch)
             batch = []
-    catalog.compact()
+    catalog.compact(timedelta(0))  # also what the merge replaced
     table = work / "catalog" / "embeddings" / "v.lance"
     before = _size(table)
     began = time.perf_counter()

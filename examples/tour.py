@@ -22,7 +22,7 @@ from pathlib import Path
 from PIL import Image
 
 from mediafm import Catalog
-from mediafm.probes.task import built_in
+from mediafm.probes.task import built_in, load_task
 from mediafm.report import plot_arc
 from mediafm.sample import generate
 from mediafm.suggest import FittedProbes, find_arc, suggest_clips
@@ -233,6 +233,8 @@ def sample(tour: Tour) -> None:
     labels = tour.folder / "labels"
     labels_without(tour.folder / "films" / "labels", labels, TITLE)
     for task in built_in():
+        if not (labels / load_task(task).labels.name).exists():
+            continue  # of what people choose
         if not (tour.folder / "mediafm-probes" / task / "probe.json").exists():
             fit = ("probe", "fit", task, "--labels", "labels")
             tour.run(*fit, "-c", "sample", show=False)
@@ -297,6 +299,7 @@ def main() -> None:
     page = "\n\n".join(tour.page) + "\n"
     (given.out / "tour.md").write_text(page, encoding="utf-8")
     if given.docs:
+        given.docs.mkdir(parents=True, exist_ok=True)
         (given.docs / "tour.md").write_text(page, encoding="utf-8")
         for path in (given.out / tour.pictures).glob("*.png"):
             lighter(path, given.docs / tour.pictures / path.name)

@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from mediafm.errors import MediaFMError, describe_os_error
+
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -57,6 +59,39 @@ def write_whole(path: Path, content: bytes) -> None:
     """Writes a file, or leaves what is there."""
     with whole_file(path) as part, part.open("xb") as file:
         file.write(content)
+
+
+@contextlib.contextmanager
+def saving(path: Path) -> Iterator[Path]:
+    """:func:`whole_file` for a file that a user named: makes its folder, and says what is wrong.
+
+    Raises:
+        MediaFMError: The system refuses, in one line.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        with whole_file(path) as part:
+            yield part
+    except OSError as error:
+        raise MediaFMError(
+            f"cannot be written ({describe_os_error(error)})",
+            where=path,
+            do="name a file in a folder that you may write to",
+        ) from None
+
+
+def save(path: Path, content: bytes) -> Path:
+    """Writes a file that a user named, whole or not at all; see :func:`saving`."""
+    with saving(path) as part:
+        part.write_bytes(content)
+    return path
+
+
+def file_stem(text: str) -> str:
+    """A title's id as the name of a file: without slashes, and not hidden."""
+    return text.replace("/", "-").strip(".") or "title"
 
 
 def sync(path: Path) -> None:

@@ -55,7 +55,8 @@ def catalog(tmp_path):
 def breaks():
     at = Span(40 * US, 40 * US)
     reasons = ("a new scene begins (probe 0.90)",)
-    first = Break("film", at, 0.9, reasons, {"scene": 0.9}, ("Sedan",), ("Hiking",), ("24", "noir"))
+    sides = (("Sedan",), ("Hiking",))
+    first = Break("film", at, 0.9, reasons, {"scene": 0.9}, *sides, ("24", "338"), ("noir",))
     return Suggestions("film", "ad-breaks", [first], ("probe", "ad-relevancy"), ("a note",))
 
 
@@ -73,7 +74,7 @@ def test_content_objects_have_the_fields_of_the_standard(catalog, tmp_path):
         "episode": 3,
         "genre": "drama",
         "cattax": 9,
-        "cat": ["24"],
+        "cat": ["24", "338"],
         "kwarray": ["rain", "noir"],
         "context": 1,
         "len": 120,
@@ -83,8 +84,8 @@ def test_content_objects_have_the_fields_of_the_standard(catalog, tmp_path):
 
 def test_what_is_not_known_is_left_out():
     assert content(TitleRecord("bare", "", duration=1_400_000)) == {"id": "bare", "len": 1}
-    assert content(TitleRecord("bare", ""), ["grim"])["kwarray"] == ["grim"]
-    assert "cattax" not in content(TitleRecord("bare", ""), ["grim"])
+    words = content(TitleRecord("bare", ""), words=["grim"])
+    assert words == {"id": "bare", "kwarray": ["grim"], "len": 0}
 
 
 @pytest.mark.shared

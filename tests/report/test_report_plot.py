@@ -143,11 +143,11 @@ def test_files_in_a_folder_are_named_by_the_title(catalog, add, tmp_path):
 def test_a_file_that_cannot_be_written(catalog, add, tmp_path):
     add()
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(MediaFMError, match="cannot write it") as caught:
+    with pytest.raises(MediaFMError, match="cannot be written") as caught:
         plot(catalog, "film", tmp_path / "file" / "film.png")
     assert "\n" not in str(caught.value)
     (tmp_path / "out" / "film.png").mkdir(parents=True)
-    with pytest.raises(MediaFMError, match="cannot write it: it is a folder"):
+    with pytest.raises(MediaFMError, match="cannot be written"):
         plot(catalog, "film", tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["film.png"]  # no half file
 

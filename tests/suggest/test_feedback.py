@@ -72,16 +72,26 @@ def test_rows_come_back_as_they_were(answers):
             assert row["title_id"] == 'a, "b"'
 
 
-def test_a_file_of_the_users_keeps_what_it_has(film, tmp_path):
+def test_a_row_of_the_users_keeps_everything_but_the_label(film, tmp_path, capsys):
     (tmp_path / "clips.csv").write_text(
-        "note,title_id,start_us,end_us,worthy\nmine,film,0,2000000,1\n,film,x,y,1\n"
+        "note,title_id,start_us,end_us,worthy,tone\nmine,film,0,2000000,1,sad|dark\n,film,x,y,1,\n"
     )
-    answer("reject", "clips", "film@2-5", labels=tmp_path, uri=film.uri)
     answer("reject", "clips", "film@0-2", labels=tmp_path, uri=film.uri)
     assert (tmp_path / "clips.csv").read_text() == (
-        "note,title_id,start_us,end_us,worthy\n,film,x,y,1\n"
-        ",film,2000000,5000000,0\n,film,0,2000000,0\n"
+        "note,title_id,start_us,end_us,worthy,tone\nmine,film,0,2000000,0,sad|dark\n,film,x,y,1,\n"
     )
+    # A new row would leave cells empty that mean something to another task.
+    answer("reject", "clips", "film@2-5", labels=tmp_path, uri=film.uri, code=1)
+    assert "has a column 'note', of which an answer says nothing" in capsys.readouterr().err
+
+
+def test_label_files_with_marks_of_other_programs(film, tmp_path):
+    file = tmp_path / "clips.csv"
+    file.write_bytes("\ufefftitle_id,start,end,worthy\r\nfilm,0,2,1\r\n".encode())
+    answer("reject", "clips", "film@2-5", labels=tmp_path, uri=film.uri)
+    assert [row["worthy"] for row in rows_of(file)] == ["1", "0"]
+    clips, wrong = read_clips(file, film)
+    assert (len(clips), wrong) == (2, [])
 
 
 @pytest.mark.parametrize(
@@ -128,7 +138,7 @@ def test_places_as_people_write_them(film):
     assert place(film, "scenes", "film@8.6").span == shots[3].span  # begins at 9
     assert place(film, "tags", "film").span == Span(0, 64 * US)
     for kind, text, said in (
-        ("scenes", "film@10.5", "no shot begins at 00:00:10.500; the nearest begins at 00:00:09"),
+        ("scenes", "film@10.5", "no shot begins near 00:00:10.500; the nearest begin at 00:00:09"),
         ("clips", "film@10", "has no end"),
         ("clips", "film@10-9", "ends before it starts"),
         ("clips", "film@99-120", "no clip"),
@@ -151,6 +161,14 @@ def test_tags_are_all_that_apply(tmp_path):
     assert judge_tags(clip, "rejected", many, tags, ("dark",)).value == "tense"
     assert judge_tags(clip, "corrected", many, (), ("sad", "calm", "sad")).value == "sad|calm"
     assert judge_tags(clip, "corrected", one, (), ("sad",)).value == "sad"
+    yes_no = task_of("clips", tmp_path)
+    for suggested, said, value in (
+        (("worthy",), "accepted", "1"),
+        (("worthy",), "rejected", "0"),
+        ((), "accepted", "0"),
+        ((), "rejected", "1"),
+    ):
+        assert judge_tags(clip, said, yes_no, suggested, ()).value == value
     for task, said, suggested, named, message in (
         (many, "rejected", tags, ("sad",), "'sad' is not suggested there"),
         (many, "corrected", tags, (), "names the tags that are right"),
@@ -171,7 +189,7 @@ def test_answers_to_tags_are_those_of_the_probe(probed, tmp_path, capsys):
     assert (rows[1]["start"], rows[1]["end"]) == ("0.000000", "96.000000")
     assert set(rows[0]["tone"].split("|")) <= {"calm", "glad", "grim"}
     answer("accept", "tags", "t1", labels=tmp_path, uri=catalog.uri, code=1)
-    assert "there is no probe 'clip-tone'" in capsys.readouterr().err
+    assert "no probe 'clip-tone' is fitted" in capsys.readouterr().err
     for number in range(8):
         tag = ("brave", "meek")[number % 3 == 0]
         place_ = f"t{number}@0-8"
@@ -186,7 +204,7 @@ def test_answers_to_tags_are_those_of_the_probe(probed, tmp_path, capsys):
     [
         (["accept", "posters", "film@1"], "no suggestions 'posters'; choose clips or artwork"),
         (["accept", "clips", "film@1-5", "--task", "clip-tone"], "no answers to clips"),
-        (["accept", "tags", "film@1-5", "--task", "clip-retrieval"], "no answers to tags"),
+        (["accept", "tags", "film@1-5", "--task", "clip-popularity"], "no answers to tags"),
         (["accept", "tags", "film@1-5", "--task", "tone"], "there is no task 'tone'"),
         (["correct", "clips", "film@1-5"], "name it with --to"),
         (["correct", "clips", "film@1-5", "--to", "soon-9"], "is not a time"),
@@ -239,11 +257,9 @@ def test_probes_of_answers_rank_artwork_and_breaks(probed, tmp_path, capsys):
             written = record(task_of("ad-breaks", labels), rows)
             record(task_of("artwork", labels), rows)
     for name in ("ad-break", "artwork"):
-        file = str(labels / f"{name}.toml")
-        command = ["probe", "fit", file, "-f", "video", "-c", catalog.uri, "--probes", str(folder)]
-        assert main(command) == 0
+        where = ["--labels", str(labels), "-c", catalog.uri, "--probes", str(folder)]
+        assert main(["probe", "fit", name, "-f", "video", *where]) == 0
     assert written.total == 192
-    assert written.task == str(labels / "ad-break.toml")
     probes = FittedProbes(catalog, folder)
     found = suggest_breaks(catalog, "t0", probes=probes, spacing=8 * US)
     assert found.by == ("novelty", "ad-break")

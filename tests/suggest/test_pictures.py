@@ -39,7 +39,7 @@ def test_another_form_is_refused_before_the_work(film, tmp_path, capsys, command
     assert main([*command, "-c", film.uri, "--picture", str(picture)]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err == f"error: {picture}: a sheet is a picture; name a .png file\n"
+    assert said.err == f"error: {picture}: a picture cannot be written as .jpg; name a .png file\n"
 
 
 def test_where_nothing_is_found_nothing_is_drawn(film, tmp_path, capsys):

@@ -50,7 +50,7 @@ def test_only_the_probes_that_are_named(probed):
     assert found.by == ("novelty", "clip-retrieval")  # yes-or-no ones too, when named
     with pytest.raises(MediaFMError, match="'clip-popularity' orders clips, it gives no tags"):
         suggest_tags(catalog, "t0", only=["clip-popularity"], probes=probes)
-    with pytest.raises(MediaFMError, match=r"no probe 'clip-ton' that could be used.*clip-tone"):
+    with pytest.raises(MediaFMError, match=r"no probe 'clip-ton' is fitted.*clip-tone"):
         suggest_tags(catalog, "t0", only=["clip-ton"], probes=probes)
     with pytest.raises(MediaFMError, match="there is no probe 'clip-tone'"):
         suggest_tags(catalog, "t0", only=["clip-tone"])
@@ -129,7 +129,7 @@ def test_titles_that_are_not_embedded_are_left_out_and_said(shelf, tmp_path):
     left_out: list[str] = []
     rows = list(feature_rows(shelf, left_out=left_out))
     assert [row["title_id"] for row in rows] == [f"f{number}" for number in range(7)]
-    assert left_out == ["f7 is not embedded"]
+    assert left_out == ["f7: the title is not embedded"]
     with pytest.raises(CatalogError, match="f7: the title is not embedded; run mediafm embed"):
         list(feature_rows(shelf, ["f7"]))
     with pytest.raises(MediaFMError, match=r"cannot be written as \.csv"):

@@ -13,6 +13,7 @@ from mediafm.cli.probing import PROBES, ProbesOption, counted
 from mediafm.errors import MediaFMError
 
 if TYPE_CHECKING:
+    from mediafm.probes.artifact import Probe
     from mediafm.suggest.feedback import Answer
 
 Kind = Annotated[
@@ -56,7 +57,9 @@ def reject(
     catalog: CatalogOption = CATALOG,
     tag: Annotated[
         list[str] | None,
-        typer.Option(help="Only this tag is wrong, the others are right; may be repeated."),
+        typer.Option(
+            help="Only this tag is wrong, by name or id; the others are right. May be repeated."
+        ),
     ] = None,
     task: TaskOption = None,
     labels: LabelsOption = None,
@@ -80,7 +83,9 @@ def correct(
     ] = None,
     tag: Annotated[
         list[str] | None,
-        typer.Option(help="A tag that applies; name all that do, each with a --tag."),
+        typer.Option(
+            help="A tag that applies, by name or id; name all that do, each with a --tag."
+        ),
     ] = None,
     task: TaskOption = None,
     labels: LabelsOption = None,
@@ -112,6 +117,7 @@ def _answer(
     from mediafm.suggest.tags import tags_of
 
     task = task_of(kind, labels, task_name)
+    notes: list[str] = []
     uri, version, folder = where
     catalog = Catalog.open(uri)
     clip = place(catalog, kind, text)
@@ -119,24 +125,40 @@ def _answer(
         if to is not None:
             raise MediaFMError("--to names a place", do="name the tags that apply, with --tag")
         suggested: tuple[str, ...] = ()
-        if answer == "accepted" or (tags and answer == "rejected"):
-            held = FittedProbes(catalog, folder, version)
-            suggested = tags_of(catalog, held, task.name, clip, version=version)
+        held = FittedProbes(catalog, folder, version)
+        if answer == "accepted" or tags or task.kind == "binary":
+            probe = held.get(task.name)
+            if answer != "corrected":
+                suggested = tags_of(catalog, held, task.name, clip, version=version)
+            if probe is not None:
+                tags, new = _classes(probe, tags or [])
+                notes = [f"'{name}' is none of the probe's classes so far" for name in new]
         rows = [judge_tags(clip, answer, task, suggested, tags or ())]
     else:
         if tags:
             raise MediaFMError(f"{kind} have no tags", do="leave --tag out")
         if answer == "corrected" and to is None:
             raise MediaFMError("a correction names another place", do="name it with --to TIME")
-        other = place(catalog, kind, f"{clip.title_id}@{to}") if to is not None else None
+        other = None
+        if to is not None:
+            other = place(catalog, kind, to if "@" in to else f"{clip.title_id}@{to}")
         rows = judge(clip, answer, other)
     written = record(task, rows)
     if json:
-        print_json({**asdict(written), "file": str(written.file)})
+        print_json({**asdict(written), "file": str(written.file), "notes": notes})
         return
     for row in rows:
         changed = ", which replaces an earlier answer" if written.replaced else ""
         value = row.value or "(nothing applies)"
         say(f"{row.clip.title_id} {row.clip.span}: {written.column} = {value}{changed}")
     say(f"{counted(written.total, 'row')} in {written.file}")
-    say(f"next: mediafm probe fit {task_name or written.task} --labels {written.file}")
+    for note in notes:
+        say(note)
+    say(f"next: mediafm probe fit {task_name or task.name} --labels {written.file}")
+
+
+def _classes(probe: Probe, names: list[str]) -> tuple[list[str], list[str]]:
+    """Tags as labels write them, by id or name; and those that the probe does not know."""
+    numbers = {name: probe.find(name) for name in names}
+    known = {name: probe.head.classes[n] for name, n in numbers.items() if n is not None}
+    return [known.get(name, name) for name in names], [n for n in names if n not in known]

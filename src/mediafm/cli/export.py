@@ -88,6 +88,11 @@ def clips(
         typer.Option("--clips", help="Your own instead: CSV or Parquet with title_id, start, end."),
     ] = None,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 5,
+    shortest: Annotated[str, typer.Option(help="Least length, seconds or 0:05.")] = "5",
+    longest: Annotated[str, typer.Option(help="Greatest length, seconds or 1:00.")] = "60",
+    spoilers: Annotated[
+        bool, typer.Option("--spoilers", help="Also from the last part of the title.")
+    ] = False,
     probes: ProbesOption = PROBES,
     version: VersionOption = None,
     json: JsonOption = False,
@@ -101,6 +106,7 @@ def clips(
     from mediafm.probes.clip_finder import read_clips
     from mediafm.probes.label_file import summary
     from mediafm.suggest import FittedProbes, suggest_clips
+    from mediafm.timeline import parse_time
 
     if (title is None) == (file is None):
         raise MediaFMError("name a title, or a file of clips", do="mediafm export clips TITLE")
@@ -114,7 +120,16 @@ def clips(
     else:
         assert title is not None
         held = FittedProbes(opened, probes, version)
-        suggested = suggest_clips(opened, title, count, probes=held, version=version)
+        suggested = suggest_clips(
+            opened,
+            title,
+            count,
+            probes=held,
+            version=version,
+            shortest=parse_time(shortest),
+            longest=parse_time(longest),
+            spoilers=spoilers,
+        )
         marks, notes = marks_of_suggestions(opened, suggested), list(suggested.notes)
     _write(opened, marks, out, title or "clips", "clip", json, notes)
     if file is not None and notes:

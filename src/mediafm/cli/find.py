@@ -18,11 +18,20 @@ from mediafm.cli.output import (
     print_table,
     say,
 )
-from mediafm.cli.pictures import PictureOption, check_picture, draw_hits
+from mediafm.cli.pictures import (
+    PictureOption,
+    check_picture,
+    clip_rows,
+    draw,
+    found_row,
+    shot_rows,
+    title_rows,
+)
 from mediafm.errors import MediaFMError
 from mediafm.timeline import format_time, parse_time
 
 if TYPE_CHECKING:
+    from mediafm.report import Row
     from mediafm.search import Filter, Hit
 
 Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many to find.")]
@@ -72,20 +81,25 @@ def similar(
 
     Example: [bold]mediafm similar big-buck-bunny@00:03:10[/bold]
     """
-    from mediafm.search import parse_clip, shot_at, similar_clips, similar_titles
+    from mediafm.search import parse_clip, similar_clips, similar_titles
     from mediafm.search import similar as similar_shots
 
     check_picture(picture)
     opened = Catalog.open(catalog)
     where = _filter(title, series, genre, tag, after, before)
-    asked: tuple[str, int] | None = None
+    rows: list[Row] = []
     if opened.find(place) or "@" not in place:
         title_id = opened.title(place).title_id
+        if after is not None or before is not None:
+            raise MediaFMError(
+                "titles are compared as a whole", do="leave --after and --before out"
+            )
         hits = similar_titles(
             opened, title_id, count, version=version, features=features, where=where
         )
         query: dict[str, Any] = {"title_id": title_id}
         what = f"Titles like {title_id}"
+        rows = title_rows(opened, hits, title_id)
     else:
         title_id, start, end = parse_clip(place)
         if end is None:
@@ -94,7 +108,7 @@ def similar(
                 elsewhere=elsewhere, where=where,
             )  # fmt: skip
             query = {"title_id": title_id, **asdict(shot)}
-            asked = title_id, shot.index
+            rows = shot_rows(hits, (title_id, shot.index))
             what = f"Like shot {shot.index} of {title_id}, {shot.span}"
         else:
             if end <= start:
@@ -105,7 +119,7 @@ def similar(
                 elsewhere=elsewhere, where=where,
             )  # fmt: skip
             query = {"title_id": title_id, "span": asdict(span)}
-            asked = title_id, shot_at(opened, title_id, span.start).index
+            rows = clip_rows(opened, hits, (title_id, span))
             what = f"Clips like {title_id}, {span}"
     if json:
         print_json({"query": query, "features": features, "hits": [*map(asdict, hits)]})
@@ -113,8 +127,7 @@ def similar(
         _show(what, hits, whole="span" not in query)
         if not hits:
             say("nothing else is there to compare it with")
-    found = [(hit.title_id, hit.shot, f"{hit.score:.2f}") for hit in hits]
-    draw_hits(opened, picture, what, found, asked, quiet=json)
+    draw(opened, picture, rows if hits else [], what, quiet=json)
 
 
 def _show(what: str, hits: list[Hit], whole: bool) -> None:
@@ -175,11 +188,11 @@ def search(
     where = _filter(title, series, genre, tag, after, before)
     encoders = query_encoders(opened, device, by)
     answer = find(opened, query, count, encoders=encoders, where=where, by=by)
-    hits = [(hit.title_id, hit.shot, ", ".join(hit.because)) for hit in answer.found]
+    rows = [found_row(answer.found)] if answer.found else []
     heading = f"“{query}”, by {', '.join(answer.by)}"
     if json:
         print_json(asdict(answer))
-        draw_hits(opened, picture, heading, hits, quiet=True)
+        draw(opened, picture, rows, heading, quiet=True)
         return
     print_table(
         f"{query}  (looked for in {', '.join(answer.by)})",
@@ -200,7 +213,7 @@ def search(
         say(note)
     if not answer.found:
         say("nothing stands out")
-    draw_hits(opened, picture, heading, hits)
+    draw(opened, picture, rows, heading)
 
 
 def _filter(

@@ -20,6 +20,7 @@ from mediafm.cli.output import (
 )
 from mediafm.cli.pictures import PictureOption, check_picture, draw_scenes
 from mediafm.cli.probing import PROBES, ProbesOption
+from mediafm.files import file_stem
 from mediafm.timeline import US, format_time
 
 Title = Annotated[str, typer.Argument(help="The title's id, as `mediafm info` lists it.")]
@@ -103,6 +104,7 @@ def arc(
     from mediafm.suggest.arc import figure
     from mediafm.timeline import parse_time
 
+    check_picture(out)
     opened = Catalog.open(catalog)
     found = find_arc(
         opened,
@@ -118,8 +120,7 @@ def arc(
     path = None
     if out is not None or not json:
         ending = "" if season is None else f"-season-{season}"
-        stem = name.replace("/", "-").strip(".") or "title"
-        path = plot_arc(opened, found, out or Path(f"{stem}{ending}-arc.png"))
+        path = plot_arc(opened, found, out or Path(f"{file_stem(name)}{ending}-arc.png"))
     if json:
         print_json({**asdict(found), "picture": str(path) if path else None})
         return

@@ -23,8 +23,8 @@ from mediafm.cli.output import (
 )
 from mediafm.cli.pictures import PictureOption, check_picture, draw_suggestions
 from mediafm.cli.probing import PROBES, ProbesOption, counted
-from mediafm.errors import MediaFMError, describe_os_error
-from mediafm.files import write_whole
+from mediafm.errors import MediaFMError
+from mediafm.files import file_stem, save
 from mediafm.timeline import format_time
 
 if TYPE_CHECKING:
@@ -112,16 +112,11 @@ def artwork(
         for rank, one in enumerate(found.found, 1):
             assert isinstance(one, Picture)
             jpeg = opened.keyframe(title, one.shot)
-            path = out / f"{rank:02d}-{title}-shot{one.shot:04d}.jpg"
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, jpeg or b"")
-            except OSError as error:
-                raise MediaFMError(
-                    f"cannot be written ({describe_os_error(error)})", where=path
-                ) from None
-            if not json:
-                say(str(path))
+            if jpeg is not None:
+                stem = f"{rank:02d}-{file_stem(title)}-shot{one.shot:04d}"
+                path = save(out / f"{stem}.jpg", jpeg)
+                if not json:
+                    say(str(path))
     _show(opened, found, json, ["from"], picture)
 
 
@@ -172,6 +167,7 @@ def tags(
     ] = None,
     probes: ProbesOption = PROBES,
     version: VersionOption = None,
+    picture: PictureOption = None,
     json: JsonOption = False,
 ) -> None:
     """Suggest tags, scene by scene: tone, genre, whatever a fitted probe tells.
@@ -184,17 +180,21 @@ def tags(
     from mediafm.suggest import FittedProbes, suggest_tags
     from mediafm.suggest.tags import FIELDS
 
+    check_picture(picture)
     opened = Catalog.open(catalog)
     held = FittedProbes(opened, probes, version)
     found = suggest_tags(opened, title, only=probe or (), probes=held, version=version)
     if json:
         print_json(asdict(found))
+        draw_suggestions(opened, picture, found, quiet=True)
         return
     _show_tags(f"{title}: tags, by {', '.join(found.by)}", found.found)
     for note in found.notes:
         say(note)
-    if found.by != FIELDS:
-        say(f"right or wrong: mediafm suggest accept tags {title}@FROM-TO --task {found.by[-1]}")
+    if found.found and found.by != FIELDS:
+        task = found.by[1] if len(found.by) == 2 else "TASK"
+        say(f"right or wrong: mediafm suggest accept tags {title}@FROM-TO --task {task}")
+    draw_suggestions(opened, picture, found)
 
 
 @app.command("cold-start")

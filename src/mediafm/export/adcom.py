@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mediafm.catalog import Catalog, TitleRecord
-from mediafm.errors import MediaFMError, describe_os_error
-from mediafm.files import write_whole
-from mediafm.probes.iab import CATTAX, is_id
+from mediafm.errors import MediaFMError
+from mediafm.files import save
+from mediafm.probes.iab import CATTAX
 from mediafm.suggest import Suggestions
 from mediafm.suggest.breaks import Break
 from mediafm.timeline import US
@@ -22,19 +22,19 @@ from mediafm.timeline import US
 _VIDEO = 1  # of AdCOM's list of content contexts
 
 
-def content(title: TitleRecord, categories: Sequence[str] = ()) -> dict[str, Any]:
+def content(
+    title: TitleRecord, categories: Sequence[str] = (), words: Sequence[str] = ()
+) -> dict[str, Any]:
     """The ``content`` object of a title, or of a place in it.
 
     Args:
         title: The title.
-        categories: What is around the place, most probable first: ids of the IAB Content Taxonomy
-            3.1 go into ``cat``, everything else into ``kwarray``.
+        categories: What is around the place, by ids of the IAB Content Taxonomy 3.1.
+        words: Likewise by words, for ``kwarray``; the title's tags come first.
 
     Returns:
         Plain values; what is not known is left out.
     """
-    ids = [name for name in categories if is_id(name)]
-    words = [*title.tags, *(name for name in categories if not is_id(name))]
     found: dict[str, Any] = {
         "id": title.title_id,
         "title": title.title,
@@ -42,9 +42,9 @@ def content(title: TitleRecord, categories: Sequence[str] = ()) -> dict[str, Any
         "season": None if title.season is None else str(title.season),
         "episode": title.episode,
         "genre": title.genres[0] if title.genres else None,
-        "cattax": CATTAX if ids else None,
-        "cat": ids,
-        "kwarray": list(dict.fromkeys(words)),
+        "cattax": CATTAX if categories else None,
+        "cat": list(categories),
+        "kwarray": list(dict.fromkeys((*title.tags, *words))),
         "context": _VIDEO if title.width else None,
         "len": round(title.duration / US),
     }
@@ -70,7 +70,7 @@ def breaks(catalog: Catalog, found: Suggestions) -> dict[str, Any]:
                 "reasons": list(one.reasons),
                 "before": list(one.before),
                 "after": list(one.after),
-                "content": content(title, one.categories),
+                "content": content(title, one.categories, one.words),
             }
         )
     return {
@@ -91,9 +91,4 @@ def write_breaks(catalog: Catalog, found: Suggestions, out: Path) -> Path:
     if not found.found:
         raise MediaFMError("there is no ad break to write", where=out, do="; ".join(found.notes))
     text = json.dumps(breaks(catalog, found), indent=2, ensure_ascii=False) + "\n"
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, text.encode())
-    except OSError as error:
-        raise MediaFMError(f"cannot be written ({describe_os_error(error)})", where=out) from None
-    return out
+    return save(out, text.encode())

@@ -71,7 +71,7 @@ def marks_of_suggestions(catalog: Catalog, found: Suggestions) -> list[Mark]:
             name = f"{one.probe}: {', '.join(one.names) or '-'}"
         if isinstance(one, Break):
             about |= {"before": list(one.before), "after": list(one.after)}
-            about |= {"categories": list(one.categories)}
+            about |= {"categories": list(one.categories), "words": list(one.words)}
         marks.append(Mark(one.clip, name, one.score, one.reasons, about))
     return marks
 

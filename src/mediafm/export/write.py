@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mediafm.catalog import Catalog
-from mediafm.errors import MediaFMError, describe_os_error
+from mediafm.errors import MediaFMError
 from mediafm.export.editing import ADAPTERS, write_edit
 from mediafm.export.marks import Mark
-from mediafm.files import write_whole
+from mediafm.files import save
 from mediafm.timeline import format_time
 
 COLUMNS = ("title_id", "start_us", "end_us", "start", "end", "name", "score", "reasons", "about")
@@ -62,12 +62,7 @@ def write_marks(
         content = _vtt(marks, _payload)
     else:
         content = _FORMS[suffix](marks)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, content)
-    except OSError as error:
-        raise MediaFMError(f"cannot be written ({describe_os_error(error)})", where=out) from None
-    return out
+    return save(out, content)
 
 
 def _row(mark: Mark) -> dict[str, Any]:

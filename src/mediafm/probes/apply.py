@@ -143,7 +143,7 @@ def tags(probe: Probe, clips: Sequence[Clip], maker: ClipFeatures) -> list[Tag]:
     clips, x_ND = [c for c, known in zip(clips, known_N, strict=True) if known], x_ND[known_N]
     if not clips:
         return []
-    head, names = probe.head, probe.titles or probe.head.classes
+    head, names = probe.head, probe.names
     if head.kind == "ranking":
         score_NC = head.scores(x_ND)
         given_NC = score_NC == score_NC.max(axis=0)

@@ -68,6 +68,18 @@ class Probe:
             "measured": self.measured,
         }
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes, for people."""
+        return self.titles or self.head.classes
+
+    def find(self, text: str) -> int | None:
+        """The number of the class that a text means, by id or by name; ``None`` for none."""
+        for known in (self.head.classes, self.names):
+            if text in known:
+                return known.index(text)
+        return None
+
     def check(self, made_by: dict[str, str]) -> None:
         """Refuses features that others made than those of the fit.
 

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mediafm.errors import MediaFMError
-from mediafm.report import output
+from mediafm.files import save
 from mediafm.report.runs import Curve, Run, Validation, caveats, comparable, differing, setting
 from mediafm.report.style import DPI, FAINT, SOFT, Board, fit, quiet, write
 
@@ -130,7 +130,7 @@ def plot_runs(runs: Sequence[Run], out: Path, by: By = "step") -> Path:
     buffer = io.BytesIO()
     with quiet():
         board.figure.savefig(buffer, format=file.suffix.lower()[1:], dpi=DPI)
-    output.write(file, buffer.getvalue())
+    save(file, buffer.getvalue())
     return file
 
 

@@ -1,11 +1,11 @@
-"""Files that appear whole or not at all."""
+"""Where pictures go."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from mediafm.errors import MediaFMError, describe_os_error
+from mediafm.errors import MediaFMError
+from mediafm.files import file_stem
 
 SUFFIXES = (".png", ".html")
 
@@ -21,7 +21,7 @@ def targets(out: Path, name: str) -> list[Path]:
         MediaFMError: Another suffix.
     """
     if out.is_dir():
-        stem = name.replace("/", "-").strip(".") or "title"
+        stem = file_stem(name)
         return [out / f"{stem}{suffix}" for suffix in SUFFIXES]
     if not out.suffix:
         return [out.with_name(out.name + suffix) for suffix in SUFFIXES]
@@ -32,29 +32,3 @@ def targets(out: Path, name: str) -> list[Path]:
             do="name a .png or an .html file, or no suffix for both",
         )
     return [out]
-
-
-def write(out: Path, data: bytes) -> None:
-    """Writes a file under another name first, so that nobody sees half of it.
-
-    Args:
-        out: The file; its folder is made where it is missing.
-        data: What goes into it.
-
-    Raises:
-        MediaFMError: The system refuses, in one line.
-    """
-    half = out.with_name(f".{out.name}-{os.urandom(4).hex()}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            half.write_bytes(data)
-            half.replace(out)
-        finally:
-            half.unlink(missing_ok=True)
-    except OSError as error:
-        raise MediaFMError(
-            f"cannot write it: {describe_os_error(error)}",
-            where=out,
-            do="name a file in a folder that you may write to",
-        ) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mediafm.catalog import Catalog
 from mediafm.errors import MediaFMError
+from mediafm.files import save
 from mediafm.report import output
 from mediafm.report.material import collect
 from mediafm.suggest.arc import Arc
@@ -35,11 +36,11 @@ def plot(catalog: Catalog, title_id: str, out: Path, version: str | None = None)
         if file.suffix.lower() == ".png":
             from mediafm.report.picture import draw  # matplotlib takes a second to load
 
-            output.write(file, draw(material))
+            save(file, draw(material))
         else:
             from mediafm.report.page import page
 
-            output.write(file, page(material).encode())
+            save(file, page(material).encode())
     return files
 
 
@@ -62,6 +63,7 @@ def plot_arc(catalog: Catalog, arc: Arc, out: Path, *, keyframes: bool = True) -
 
     out = Path(out)
     if out.suffix.lower() != ".png":
-        raise MediaFMError("an arc is a picture", where=out, do="name a .png file")
-    output.write(out, draw(catalog, arc, keyframes=keyframes))
+        what = out.suffix or "a file without suffix"
+        raise MediaFMError(f"an arc cannot be written as {what}", where=out, do="name a .png file")
+    save(out, draw(catalog, arc, keyframes=keyframes))
     return out

@@ -12,7 +12,7 @@ from PIL import Image
 from mediafm.catalog import Catalog
 from mediafm.catalog.clip import shots_of, times_of
 from mediafm.errors import MediaFMError
-from mediafm.report import output
+from mediafm.files import save
 from mediafm.report.material import cue_texts, picture, stamp
 from mediafm.timeline import Span
 
@@ -95,11 +95,12 @@ def sheet(catalog: Catalog, rows: Sequence[Row], out: Path, heading: str) -> Pat
     """
     out = Path(out)
     if out.suffix.lower() != ".png":
-        raise MediaFMError("a sheet is a picture", where=out, do="name a .png file")
+        what = out.suffix or "a file without suffix"
+        raise MediaFMError(f"a sheet cannot be written as {what}", where=out, do="name a .png file")
     wrapped = [row for row in _wrapped(rows) if row.cells or row.query]
     if not wrapped:
         raise MediaFMError("there is nothing to draw", where=out)
-    output.write(out, _draw(catalog, wrapped, heading))
+    save(out, _draw(catalog, wrapped, heading))
     return out
 
 

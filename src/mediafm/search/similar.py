@@ -226,6 +226,10 @@ def similar_titles(
     space = space_of(catalog, features, title_id, version)
     space.title(title_id)  # says what is wrong with it
     vectors = TitleVectors.over(catalog, space)
+    if title_id not in vectors:
+        raise CatalogError(
+            f"nothing is known of it by {features}", where=title_id, do="compare by other features"
+        )
     within = where.within(catalog)
     near = vectors.nearest(title_id, count, within=within)
     found = [Hit(score, name, 0, _whole(catalog, name)) for score, name in near]
@@ -240,10 +244,15 @@ class TitleVectors:
         names: The titles.
         x_TF: The mean of each one's shots, each as long as it lasts, without the mean of all
             titles where there are more than two; unit rows.
+        rows: The row of each title.
     """
 
     names: list[str]
     x_TF: Vectors
+    rows: dict[str, int]
+
+    def __contains__(self, title_id: str) -> bool:
+        return title_id in self.rows
 
     @classmethod
     def of(cls, catalog: Catalog, version: str | None = None) -> TitleVectors:
@@ -261,13 +270,14 @@ class TitleVectors:
         vectors: list[Vector] = []
         for name, x_NF in space.each(None):
             times_N2 = times_of(_shots_of(catalog, name))
-            if len(x_NF) and len(times_N2) == len(x_NF):
-                names.append(name)
-                vectors.append(pooled(x_NF, (times_N2[:, 1] - times_N2[:, 0]).astype(np.float64)))
+            if not x_NF.any() or len(times_N2) != len(x_NF):
+                continue  # nothing is known of it, or it was removed meanwhile
+            names.append(name)
+            vectors.append(pooled(x_NF, (times_N2[:, 1] - times_N2[:, 0]).astype(np.float64)))
         x_TF = np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)
         if len(names) > 2:
             x_TF = x_TF - x_TF.mean(axis=0)
-        return cls(names, unit(x_TF))
+        return cls(names, unit(x_TF), {name: row for row, name in enumerate(names)})
 
     def nearest(
         self, title_id: str, count: int, *, within: Sequence[str] | None = None
@@ -279,10 +289,13 @@ class TitleVectors:
             count: How many.
             within: Which titles may be found; all by default.
         """
-        score_T = self.x_TF @ self.x_TF[self.names.index(title_id)]
-        allowed = set(self.names if within is None else within) - {title_id}
-        order = [t for t in np.argsort(-score_T, kind="stable") if self.names[t] in allowed]
-        return [(float(score_T[t]), self.names[t]) for t in order[:count]]
+        score_T = self.x_TF @ self.x_TF[self.rows[title_id]]
+        score_T[self.rows[title_id]] = -np.inf
+        if within is not None:
+            allowed = [self.rows[name] for name in within if name in self.rows]
+            score_T[np.setdiff1d(np.arange(len(score_T)), allowed)] = -np.inf
+        order = np.argsort(-score_T, kind="stable")[:count].tolist()
+        return [(float(score_T[t]), self.names[t]) for t in order if score_T[t] > -np.inf]
 
 
 def _windows(
@@ -305,6 +318,10 @@ def _windows(
     mean_WF = sum_NF[ends_N] - sum_NF[:-1]
     norm_W = np.linalg.norm(mean_WF, axis=1)
     score_W = np.where(norm_W > 1e-9, mean_WF @ query_F / np.maximum(norm_W, 1e-9), -np.inf)
+    # What the end of the title cuts short is no clip like it, unless the title is no longer.
+    lasts_W = times_N2[ends_N - 1, 1] - times_N2[:, 0]
+    least = min(duration, int(lasts_W.max())) / 2
+    score_W[lasts_W < least] = -np.inf
     order = np.argsort(-score_W, kind="stable")
     return [(float(score_W[w]), int(w), int(ends_N[w])) for w in order if score_W[w] > -np.inf]
 

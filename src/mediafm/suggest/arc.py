@@ -9,6 +9,7 @@ Shapes: N shots of a title, G places on the time axis, C curves.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,9 +18,10 @@ import numpy as np
 from mediafm.catalog import Catalog, TitleRecord
 from mediafm.catalog.clip import unit
 from mediafm.errors import CatalogError, MediaFMError
+from mediafm.probes.artifact import Probe
 from mediafm.probes.cells import did_you_mean
 from mediafm.suggest.curves import Track, on_axis, peaks_of
-from mediafm.suggest.fitted import FittedProbes
+from mediafm.suggest.fitted import FittedProbes, noted
 from mediafm.suggest.suggestion import Scores, percentile
 from mediafm.timeline import US, Cue, Span
 
@@ -157,29 +159,35 @@ def find_arc(
     titles = _titles(catalog, name, season)
     parts = _parts(catalog, titles)
     fitted = probes.get(probe) if probes is not None else None
-    notes = [] if probes is None else list(probes.notes)
+    notes: list[str] = []
     if fitted is not None and probes is not None:
-        known = fitted.titles or fitted.head.classes
-        chosen = _chosen(classes, known, probe)
+        chosen = _chosen(classes, fitted)
         raw = [probes.of_shots(probe, part.title_id)[:, chosen] for part in parts]
-        curves = {known[c] if len(known) > 1 else probe: "probability" for c in chosen}
+        unit_of, names = "probability", [fitted.names[c] for c in chosen]
         if fitted.head.kind == "ranking":
             raw = [percentile(score_NC[:, 0])[:, None] for score_NC in raw]
-            curves = {probe: "share of the shots of its title that are below"}
+            unit_of = "share of the shots of its title that are below"
+        if fitted.head.kind in ("binary", "ranking"):
+            names = [probe]
+        curves = [(name, unit_of) for name in names]
+        parts, raw, unknown = _where_known(parts, raw, probe)
+        notes += unknown
         by: tuple[str, ...] = (probe,)
     else:
         if classes:
+            missing = f"no probe '{probe}' is fitted" if probes is None else probes.missing(probe)
             raise MediaFMError(
-                f"there is no probe '{probe}' that would know '{classes[0]}'",
+                f"{missing}: nothing knows '{classes[0]}'",
                 do=f"fit it (mediafm probe fit {probe} --labels FILE)",
             )
         raw = [_plain(catalog, part.title_id, version) for part in parts]
-        curves, by = _PLAIN, tuple(_PLAIN)
+        curves, by = list(_PLAIN.items()), tuple(_PLAIN)
         if not any(values_N3[:, 1].any() for values_N3 in raw):  # nobody speaks
             raw = [values_N3[:, [0, 2]] for values_N3 in raw]
             by = ("pace", "unlike the rest")
-            curves = {name: _PLAIN[name] for name in by}
-        notes.append(f"no probe '{probe}' is fitted: by {', '.join(by)}")
+            curves = [(name, _PLAIN[name]) for name in by]
+        missing = f"no probe '{probe}' is fitted" if probes is None else probes.missing(probe)
+        notes.append(f"{missing}: by {', '.join(by)}")
     tracks = [
         Track(part.title_id, part.offset, catalog.shots(part.title_id), value_NC)
         for part, value_NC in zip(parts, raw, strict=True)
@@ -189,26 +197,26 @@ def find_arc(
     time_G, value_GC = on_axis(tracks, width)
     drawn = list(range(len(curves)))
     if not classes:
-        drawn, said = _moving(list(curves), np.ptp(value_GC, axis=0))
+        drawn, said = _moving([name for name, _ in curves], np.ptp(value_GC, axis=0))
         notes += said
-    names, range_C = list(curves), np.ptp(value_GC, axis=0)
-    if len(set(curves.values())) == 1:  # one unit: they compare
+    range_C = np.ptp(value_GC, axis=0)
+    if len({unit_of for _, unit_of in curves}) == 1:  # one unit: they compare
         range_C = np.full(len(curves), range_C[drawn].max())
     found = []
     for c, g, track, shot in peaks_of(tracks, time_G, value_GC, range_C, drawn, width, peaks):
         span = track.shots[shot].span
         text = _said(catalog.cues(track.title_id), span, width)
         value = round(float(value_GC[g, c]), 5)
-        found.append(Peak(names[c], int(time_G[g]), value, track.title_id, shot, span, text))
+        found.append(Peak(curves[c][0], int(time_G[g]), value, track.title_id, shot, span, text))
     return Arc(
         _name(titles, name, season),
         parts,
         time_G.tolist(),
-        [Curve(names[c], curves[names[c]], value_GC[:, c].round(5).tolist()) for c in drawn],
+        [Curve(*curves[c], value_GC[:, c].round(5).tolist()) for c in drawn],
         found,
         width,
         by,
-        tuple(notes),
+        noted(probes, notes),
     )
 
 
@@ -275,14 +283,43 @@ def _short_name(title: TitleRecord, of: int) -> str:
     return title.title or title.title_id
 
 
-def _chosen(classes: Sequence[str], known: Sequence[str], probe: str) -> list[int]:
-    for name in classes:
-        if name not in known:
+def _chosen(classes: Sequence[str], probe: Probe) -> list[int]:
+    """Numbers of the classes that are named, by id or name; of all where none is."""
+    found = []
+    for text in classes:
+        number = probe.find(text)
+        if number is None:
             raise MediaFMError(
-                f"the probe '{probe}' has no class '{name}'",
-                do=did_you_mean(name, known) or f"it has {', '.join(known)}",
+                f"the probe '{probe.name}' has no class '{text}'",
+                do=did_you_mean(text, probe.names) or f"it has {', '.join(probe.names)}",
             )
-    return [known.index(name) for name in classes] or list(range(len(known)))
+        found.append(number)
+    return list(dict.fromkeys(found)) or list(range(len(probe.names)))
+
+
+def _where_known(
+    parts: list[Part], raw: list[Scores], probe: str
+) -> tuple[list[Part], list[Scores], list[str]]:
+    """The titles of which something is known that a probe reads, without gaps on the axis."""
+    kept: list[Part] = []
+    values, unknown = [], []
+    for part, value_NC in zip(parts, raw, strict=True):
+        if np.isnan(value_NC).all():
+            unknown.append(part.title_id)
+            continue
+        offset = kept[-1].offset + kept[-1].span.duration if kept else 0
+        kept.append(dataclasses.replace(part, offset=offset))
+        values.append(value_NC)
+    if not kept:
+        raise MediaFMError(
+            f"nothing that probe '{probe}' reads is known of it",
+            where=unknown[0],
+            do="name another probe with --probe",
+        )
+    said = [
+        f"{name}: nothing that probe '{probe}' reads is known of it; left out" for name in unknown
+    ]
+    return kept, values, said
 
 
 def _moving(names: Sequence[str], range_C: Scores) -> tuple[list[int], list[str]]:

@@ -19,7 +19,7 @@ from mediafm.catalog import Catalog
 from mediafm.catalog.clip import unit
 from mediafm.errors import MediaFMError
 from mediafm.suggest.clips import SPOILER
-from mediafm.suggest.fitted import FittedProbes
+from mediafm.suggest.fitted import FittedProbes, noted
 from mediafm.suggest.suggestion import Suggestion, Suggestions, diverse, percentile
 
 CHOSEN = "artwork"
@@ -85,7 +85,9 @@ def suggest_artwork(
                 looks.append((shot.index, sharp))
     if not looks:
         said = "no keyframe is bright enough to show something"
-        return Suggestions(title_id, "artwork", [], (), (said,))
+        if not spoilers:
+            said += f", before the last {100 * (1 - SPOILER):.0f}% (--spoilers)"
+        return Suggestions(title_id, "artwork", [], (), noted(probes, (said,)))
     e_NH = catalog.embeddings(version, title_id)
     x_NH = unit(e_NH - e_NH.mean(axis=0))
     places = [index for index, _ in looks]
@@ -94,17 +96,15 @@ def suggest_artwork(
     typical_K = percentile(typical)
     shares = {"sharper": sharp_K, "more typical": typical_K}
     by = ["sharpness", "typical in context"]
-    notes: tuple[str, ...] = ()
     evidence: dict[str, npt.NDArray[np.float64]] = {
         "sharpness": np.array([sharp for _, sharp in looks]),
         "typical": typical,
     }
-    if probes is not None:
-        if probes.get(CHOSEN) is not None:
-            evidence[CHOSEN] = probes.of_shots(CHOSEN, title_id)[places, 0]
-            shares["more like what was chosen before"] = percentile(evidence[CHOSEN])
-            by.append(CHOSEN)
-        notes = tuple(probes.notes)
+    if probes is not None and probes.get(CHOSEN) is not None:
+        liked_K = probes.of_shots(CHOSEN, title_id)[places, 0]
+        evidence[CHOSEN] = np.nan_to_num(liked_K)
+        shares["more like what was chosen before"] = percentile(evidence[CHOSEN])
+        by.append(CHOSEN)
     score_K = np.mean(list(shares.values()), axis=0)
     spans = [shots[i].span for i in places]
     found: list[Suggestion] = []
@@ -117,7 +117,7 @@ def suggest_artwork(
         found.append(
             Picture(title_id, spans[k], round(float(score_K[k]), 4), reasons, numbers, places[k])
         )
-    return Suggestions(title_id, "artwork", found, tuple(by), notes)
+    return Suggestions(title_id, "artwork", found, tuple(by), noted(probes, ()))
 
 
 def sharpness(jpeg: bytes) -> float | None:

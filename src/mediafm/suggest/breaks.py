@@ -13,10 +13,13 @@ import numpy as np
 
 from mediafm.catalog import Catalog
 from mediafm.errors import MediaFMError
+from mediafm.probes.artifact import Probe
+from mediafm.probes.iab import is_id
 from mediafm.suggest.clips import Boundaries
-from mediafm.suggest.fitted import FittedProbes
-from mediafm.suggest.scenes import Scene, find_scenes
+from mediafm.suggest.fitted import FittedProbes, noted
+from mediafm.suggest.scenes import find_scenes
 from mediafm.suggest.suggestion import Suggestion, Suggestions, percentile
+from mediafm.suggest.tags import Tagged, tagged
 from mediafm.timeline import US, Clip, Span
 
 CATEGORIES = "ad-relevancy"
@@ -37,12 +40,15 @@ class Break(Suggestion):
     Args:
         before: Categories of the scene before it, for people.
         after: Likewise of the scene after it.
-        categories: Those of both, as labels write them: ids of a taxonomy, where it has ids.
+        categories: Those of both, most probable first, where they are ids of the IAB Content
+            Taxonomy.
+        words: Otherwise, the same for people.
     """
 
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 def suggest_breaks(
@@ -74,17 +80,15 @@ def suggest_breaks(
     if spacing < 0:
         raise MediaFMError("breaks cannot be less than nothing apart", do="name a spacing above 0")
     cut = find_scenes(catalog, title_id, probes, version=version)
-    kinds, ids = _categories(title_id, cut.scenes, probes)
-    known = tuple(ids)
-    wanted = {name for name, own in ids.items() if name in exclude or own in exclude}
-    wrong = sorted(set(exclude) - {*ids, *ids.values()})
-    if wrong:
-        raise MediaFMError(
-            f"no probe tells the category '{wrong[0]}'",
-            do=f"it knows {', '.join(known)}"
-            if known
-            else f"fit one: mediafm probe fit {CATEGORIES}",
-        )
+    probe = probes.get(CATEGORIES) if probes is not None else None
+    excluded = _excluded(exclude, probe, probes)
+    clips = [Clip(title_id, scene.span) for scene in cut.scenes]
+    kinds = [Tagged(title_id, clip.span, 0.0) for clip in clips]  # nothing is known of them
+    if probe is not None and probes is not None:
+        p_NC = probes.scores(CATEGORIES, clips)
+        for number, (clip, p_C) in enumerate(zip(clips, p_NC, strict=True)):
+            if not np.isnan(p_C).any():
+                kinds[number] = tagged(probe, clip, p_C)
     speech = Boundaries(catalog.cues(title_id))
     start, end = cut.scenes[0].span.start, cut.scenes[-1].span.end
     places = [
@@ -92,7 +96,7 @@ def suggest_breaks(
         for place in range(1, len(cut.scenes))
         if start + spacing <= cut.scenes[place].span.start <= end - spacing
         and not speech.speaks(cut.scenes[place].span.start)
-        and not {*kinds[place - 1], *kinds[place]} & wanted
+        and not {*kinds[place - 1].tags, *kinds[place].tags} & excluded
     ]
     sure_K = percentile([cut.scenes[p].score for p in places])
     pauses = [speech.pause(cut.scenes[p].span.start) for p in places]
@@ -100,7 +104,7 @@ def suggest_breaks(
     liked = probes is not None and probes.get(LIKED) is not None
     if liked and probes is not None:
         firsts = [cut.scenes[p].first for p in places]
-        liked_K = probes.of_shots(LIKED, title_id)[firsts, 0]
+        liked_K = np.nan_to_num(probes.of_shots(LIKED, title_id)[firsts, 0])
         shares.append(percentile(liked_K))
     score_K = np.mean(shares, axis=0)
     taken: list[int] = []
@@ -110,7 +114,7 @@ def suggest_breaks(
             taken.append(k)
     found: list[Suggestion] = []
     for k in sorted(taken):
-        scene, before = cut.scenes[places[k]], kinds[places[k] - 1]
+        scene, before, after = cut.scenes[places[k]], kinds[places[k] - 1], kinds[places[k]]
         pause = "nobody speaks near it"
         if pauses[k] < 60 * US:
             pause = f"{pauses[k] / US:.1f} s from the nearest speech"
@@ -126,34 +130,60 @@ def suggest_breaks(
                 round(float(score_K[k]), 4),
                 tuple(reasons),
                 evidence,
-                before,
-                kinds[places[k]],
-                tuple(dict.fromkeys(ids[name] for name in (*before, *kinds[places[k]]))),
+                before.names,
+                after.names,
+                *_around(before, after, probe),
             )
         )
     notes = list(cut.notes)
-    if not known:
-        notes.append(f"no probe '{CATEGORIES}' is fitted: categories are not known")
+    if probe is None:
+        missing = (
+            f"no probe '{CATEGORIES}' is fitted" if probes is None else probes.missing(CATEGORIES)
+        )
+        notes.append(f"{missing}: categories are not known")
     if not found:
         notes.append(
             f"no scene begins {spacing / US:g} s or more from both ends, away from speech"
             + (" and from excluded categories" if exclude else "")
         )
-    by = (cut.by, *([LIKED] if liked else []), *([CATEGORIES] if known else []))
-    return Suggestions(title_id, "ad-breaks", found, by, tuple(notes))
+    by = (cut.by, *([LIKED] if liked else []), *([CATEGORIES] if probe is not None else []))
+    return Suggestions(title_id, "ad-breaks", found, by, noted(probes, notes))
 
 
-def _categories(
-    title_id: str, scenes: list[Scene], probes: FittedProbes | None
-) -> tuple[list[tuple[str, ...]], dict[str, str]]:
-    """The categories of every scene, most probable first, and what each is called in labels."""
-    probe = probes.get(CATEGORIES) if probes is not None else None
-    if probe is None or probes is None:
-        return [()] * len(scenes), {}
-    names = probe.titles or probe.head.classes
-    p_KC = probes.scores(CATEGORIES, [Clip(title_id, scene.span) for scene in scenes])
-    given_KC = p_KC >= probe.head.threshold_C
-    return [
-        tuple(names[c] for c in np.argsort(-p_C, kind="stable") if given_C[c])
-        for p_C, given_C in zip(p_KC, given_KC, strict=True)
-    ], dict(zip(names, probe.head.classes, strict=True))
+def _excluded(
+    exclude: Collection[str], probe: Probe | None, probes: FittedProbes | None
+) -> set[str]:
+    """The classes that are excluded, by id or name.
+
+    Raises:
+        MediaFMError: No probe tells one of them.
+    """
+    found = set()
+    for text in exclude:
+        number = probe.find(text) if probe is not None else None
+        if probe is None or number is None:
+            why = probes.missing(CATEGORIES) if probes is not None and probe is None else ""
+            raise MediaFMError(
+                f"no probe tells the category '{text}'" + (f": {why}" if why else ""),
+                do=f"it knows {', '.join(probe.names)}"
+                if probe is not None
+                else f"fit one: mediafm probe fit {CATEGORIES}",
+            )
+        found.add(probe.head.classes[number])
+    return found
+
+
+def _around(
+    before: Tagged, after: Tagged, probe: Probe | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The classes of both scenes, most probable first: as ids of the taxonomy, else as words."""
+    likely: dict[str, float] = {}
+    names: dict[str, str] = {}
+    for side in (before, after):
+        for own, name in zip(side.tags, side.names, strict=True):
+            likely[own] = max(likely.get(own, 0.0), side.evidence[own])
+            names[own] = name
+    ordered = sorted(likely, key=lambda own: -likely[own])
+    if probe is not None and all(map(is_id, probe.head.classes)):
+        return tuple(ordered), ()
+    return (), tuple(names[own] for own in ordered)

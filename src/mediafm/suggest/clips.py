@@ -18,7 +18,7 @@ import numpy.typing as npt
 from mediafm.catalog import Catalog
 from mediafm.catalog.clip import pooled, shots_of, times_of, unit
 from mediafm.errors import MediaFMError
-from mediafm.suggest.fitted import FittedProbes
+from mediafm.suggest.fitted import FittedProbes, noted
 from mediafm.suggest.suggestion import Scores, Suggestion, Suggestions, diverse, percentile
 from mediafm.timeline import US, Clip, Cue, Shot, Span
 
@@ -80,7 +80,9 @@ def suggest_clips(
         said = (
             f"no run of shots lasts {shortest / US:g} to {longest / US:g} s without cutting speech"
         )
-        return Suggestions(title_id, "clips", [], (), (said,))
+        if not spoilers:
+            said += f", before the last {100 * (1 - SPOILER):.0f}% (--spoilers)"
+        return Suggestions(title_id, "clips", [], (), noted(probes, (said,)))
     x_MH = _pooled(unit(e_NH - e_NH.mean(axis=0)), shots, spans)
     ranked, evidence, by, notes = _rank(catalog, title_id, spans, x_MH, e_NH, cues, probes)
     picked = diverse(ranked, x_MH, spans, count)
@@ -194,8 +196,12 @@ def _rank(
     for name in (CHOSEN, CLICKED):
         if probes is not None and probes.get(name) is not None:
             score_M = probes.scores(name, clips)[:, 0]
-            evidence[name] = (score_M, percentile(score_M))
-    notes = list(probes.notes) if probes is not None else []
+            if not np.isnan(score_M).all():
+                evidence[name] = (
+                    np.nan_to_num(score_M, nan=np.nanmin(score_M)),
+                    percentile(score_M),
+                )
+    notes: list[str] = []
     if not evidence:
         shots = catalog.shots(title_id)
         mean_H = e_NH.mean(axis=0)
@@ -208,7 +214,7 @@ def _rank(
         instead = "by what stands out" + (", and by what is said" if spoken else "")
         notes.append(f"neither '{CHOSEN}' nor '{CLICKED}' is fitted: {instead}")
     score_M = np.mean([p_M for _, p_M in evidence.values()], axis=0)
-    return score_M, evidence, tuple(evidence), tuple(notes)
+    return score_M, evidence, tuple(evidence), noted(probes, notes)
 
 
 _WORDS = {

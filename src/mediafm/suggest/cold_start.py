@@ -11,21 +11,33 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mediafm.catalog import Catalog
-from mediafm.errors import CatalogError, MediaFMError, describe_os_error
-from mediafm.files import whole_file
+from mediafm.errors import CatalogError, MediaFMError
+from mediafm.files import saving
+from mediafm.probes.artifact import Probe
 from mediafm.progress import Progress, Silent
 from mediafm.search import Hit, TitleVectors, similar_titles
-from mediafm.suggest.fitted import FittedProbes
-from mediafm.suggest.tags import Tagged, by_nearest, chosen, mean_over_scenes, tagged
+from mediafm.suggest.fitted import FittedProbes, noted
+from mediafm.suggest.tags import (
+    NEAREST,
+    NO_PROBE,
+    Tagged,
+    by_nearest,
+    chosen,
+    mean_over,
+    scene_clips,
+    tagged,
+)
 from mediafm.timeline import US
 
 SUFFIXES = (".parquet", ".jsonl")
@@ -71,23 +83,22 @@ def cold_start(
     Raises:
         CatalogError: There is no such title, or it is not embedded.
     """
-    hits = similar_titles(catalog, title_id, count, version=version)
+    hits = similar_titles(catalog, title_id, max(count, NEAREST), version=version)
     wanted = chosen(probes)
     whole = catalog.clip(title_id).clip
-    found = []
+    found, unknown = [], []
     if wanted and probes is not None:
-        found = [
-            tagged(probe, whole, mean_over_scenes(catalog, probe, probes, whole, version))
-            for probe in wanted
-        ]
+        clips = scene_clips(catalog, title_id, probes, version)
+        for probe in wanted:
+            p_C = mean_over(probe, probes, clips)
+            if np.isnan(p_C).any():
+                unknown.append(f"nothing that probe '{probe.name}' reads is known of the title")
+            else:
+                found.append(tagged(probe, whole, p_C))
     voted, said = by_nearest(catalog, title_id, hits, version=version)
-    notes = list(probes.notes) if probes is not None else []
-    if not hits:
-        notes.append("it is the only title that is embedded: there is none to compare it with")
-    if not wanted:
-        notes.append(said)
+    notes = [*unknown, said if wanted else f"{NO_PROBE}: {said}"]
     by = (*(probe.name for probe in wanted), *(["nearest titles"] if hits else []))
-    return ColdStart(title_id, hits, [*found, *voted], by, tuple(notes))
+    return ColdStart(title_id, hits[:count], [*found, *voted], by, noted(probes, notes))
 
 
 def feature_rows(
@@ -114,7 +125,8 @@ def feature_rows(
     Yields:
         ``title_id``, ``title``, ``kind``, ``series_id``, ``year``, ``seconds``, ``shots``;
         ``embedding``, the mean of its shots in context, unit-normed; ``nearest`` and
-        ``nearest_cosine``; and ``PROBE.CLASS``, the mean probability over the title's time.
+        ``nearest_cosine``; and ``PROBE.CLASS``, the mean probability over the title's time, null
+        where nothing that the probe reads is known of it.
 
     Raises:
         CatalogError: There is no such title or version, or nothing is embedded.
@@ -124,37 +136,50 @@ def feature_rows(
     ids = [title.title_id for title in catalog.titles()] if titles is None else list(titles)
     with (progress or Silent()).task("features", len(ids), "titles") as task:
         for title_id in ids:
-            title = catalog.title(title_id)
-            if title_id not in vectors.names:
-                if titles is not None:
+            try:
+                if title_id not in vectors:
                     raise CatalogError(
                         "the title is not embedded", where=title_id, do="run mediafm embed"
                     )
-                if left_out is not None:
-                    left_out.append(f"{title_id} is not embedded")
-                task.advance(1)
-                continue
-            near = vectors.nearest(title_id, count)
-            row: dict[str, Any] = {
-                "title_id": title_id,
-                "title": title.title,
-                "kind": title.kind,
-                "series_id": title.series_id,
-                "year": title.year,
-                "seconds": title.duration / US,
-                "shots": title.shots,
-                "embedding": catalog.title_embedding(title_id, version).tolist(),
-                "nearest": [name for _, name in near],
-                "nearest_cosine": [round(score, 5) for score, _ in near],
-            }
-            if wanted and probes is not None:
-                whole = catalog.clip(title_id).clip
-                for probe in wanted:
-                    p_C = mean_over_scenes(catalog, probe, probes, whole, version)
-                    for name, p in zip(probe.head.classes, p_C, strict=True):
-                        row[f"{probe.name}.{name}"] = round(float(p), 5)
-            yield row
+                yield _row(
+                    catalog, title_id, vectors.nearest(title_id, count), wanted, probes, version
+                )
+            except CatalogError as error:
+                if titles is not None:
+                    raise
+                if left_out is not None:  # or it was removed meanwhile
+                    left_out.append(f"{title_id}: {error.what}")
             task.advance(1)
+
+
+def _row(
+    catalog: Catalog,
+    title_id: str,
+    near: Sequence[tuple[float, str]],
+    wanted: Sequence[Probe],
+    probes: FittedProbes | None,
+    version: str | None,
+) -> dict[str, Any]:
+    title = catalog.title(title_id)
+    row: dict[str, Any] = {
+        "title_id": title_id,
+        "title": title.title,
+        "kind": title.kind,
+        "series_id": title.series_id,
+        "year": title.year,
+        "seconds": title.duration / US,
+        "shots": title.shots,
+        "embedding": catalog.title_embedding(title_id, version).tolist(),
+        "nearest": [name for _, name in near],
+        "nearest_cosine": [round(score, 5) for score, _ in near],
+    }
+    if wanted and probes is not None:
+        clips = scene_clips(catalog, title_id, probes, version)
+        for probe in wanted:
+            p_C = mean_over(probe, probes, clips)
+            for name, p in zip(probe.head.classes, p_C.tolist(), strict=True):
+                row[f"{probe.name}.{name}"] = None if math.isnan(p) else round(p, 5)
+    return row
 
 
 def write_features(out: Path, rows: Iterator[dict[str, Any]]) -> int:
@@ -180,22 +205,18 @@ def write_features(out: Path, rows: Iterator[dict[str, Any]]) -> int:
     if first is None:
         raise MediaFMError("no title is embedded", where=out, do="run mediafm embed")
     written = 0
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(out) as part, contextlib.ExitStack() as stack:
+    with saving(out) as part, contextlib.ExitStack() as stack:
+        if out.suffix.lower() == ".parquet":
+            schema = _schema(first)
+            writer = stack.enter_context(pq.ParquetWriter(part, schema))
+        else:
+            file = stack.enter_context(part.open("w", encoding="utf-8"))
+        for batch in _batches(itertools.chain([first], rows)):
+            written += len(batch)
             if out.suffix.lower() == ".parquet":
-                schema = _schema(first)
-                writer = stack.enter_context(pq.ParquetWriter(part, schema))
+                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
             else:
-                file = stack.enter_context(part.open("w", encoding="utf-8"))
-            for batch in _batches(itertools.chain([first], rows)):
-                written += len(batch)
-                if out.suffix.lower() == ".parquet":
-                    writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-                else:
-                    file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch)
-    except OSError as error:
-        raise MediaFMError(f"cannot be written ({describe_os_error(error)})", where=out) from None
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch)
     return written
 
 

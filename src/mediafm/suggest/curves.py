@@ -67,7 +67,8 @@ def smoothed(value_NC: Scores, times_N2: Times, time_G: Times, width: int) -> Sc
     """Values of shots as curves over time.
 
     Args:
-        value_NC: One row per shot, held for as long as the shot lasts.
+        value_NC: One row per shot, held for as long as the shot lasts; NaN where nothing is known,
+            which does not count.
         times_N2: Start and end of the shots, microseconds.
         time_G: Where the curves are wanted.
         width: Standard deviation of the Gaussian window, microseconds.
@@ -78,11 +79,14 @@ def smoothed(value_NC: Scores, times_N2: Times, time_G: Times, width: int) -> Sc
     """
     from scipy.special import ndtr
 
+    known_N = np.isfinite(value_NC.sum(axis=1))
+    value_NC = np.where(known_N[:, None], value_NC, 0.0)
     v_GC = np.empty((len(time_G), value_NC.shape[1]))
     for some in range(0, len(time_G), 64):
         at_G1 = time_G[some : some + 64, None].astype(np.float64)
         weight_GN = ndtr((times_N2[:, 1] - at_G1) / width) - ndtr((times_N2[:, 0] - at_G1) / width)
-        weight_GN = np.maximum(weight_GN, 1e-12)  # in a gap far from every shot: all alike
+        # In a gap far from every shot all are alike.
+        weight_GN = np.maximum(weight_GN, 1e-12) * known_N
         v_GC[some : some + 64] = weight_GN @ value_NC / weight_GN.sum(axis=1, keepdims=True)
     return v_GC
 
@@ -144,6 +148,6 @@ def _shot_at(track: Track, curve: int, time: int, width: int) -> int:
     """The shot that makes a peak: near it, and high by itself."""
     times_N2 = times_of(track.shots)
     away_N = np.maximum(np.maximum(times_N2[:, 0] - time, time - times_N2[:, 1]), 0)
-    value_N = track.value_NC[:, curve]
+    value_N = np.nan_to_num(track.value_NC[:, curve], nan=float(np.nanmin(track.value_NC)))
     near_N = np.exp(-0.5 * (away_N / width) ** 2)
     return int(np.argmax(near_N * (value_N - value_N.min() + 1e-9)))

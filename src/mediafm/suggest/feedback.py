@@ -2,8 +2,7 @@
 
 ``mediafm suggest accept | reject | correct``. Every kind of suggestion has a task whose probe ranks
 it, and every answer is a row of that task's label file. Answers are kept in a folder, a CSV file
-per task; two kinds that have no task of their own among the built-in ones get a task file beside
-their labels.
+per task.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from mediafm.catalog import Catalog
 from mediafm.catalog.locks import locked
 from mediafm.errors import MediaFMError, describe_os_error
 from mediafm.files import write_whole
+from mediafm.probes.clip_finder import TIMES
 from mediafm.probes.task import Task, built_in, load_task
 from mediafm.search import parse_clip, shot_at
 from mediafm.timeline import US, Clip, Shot, Span, format_time, parse_time
@@ -35,12 +35,10 @@ TASKS = {
 }
 """The task of each kind of suggestion; that of tags can be any other."""
 
-_OWN_TASKS = {
-    "artwork": ("artwork.csv", "chosen", "Shots whose keyframes were chosen to stand for a title."),
-    "ad-break": ("ad-breaks.csv", "break", "Shots before which advertisements may be shown."),
-}
-_NEAR = US // 2  # by how much a written time may miss a boundary of shots
+_NEAR = US // 2  # by how much the written time of a scene or a break may miss the only shot near
+_EXACT = 1000  # times are shown to the millisecond, rounded down
 _ANSWER = "answer"
+_Key = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +63,13 @@ class Written:
     Args:
         file: The label file.
         column: Its label's column.
-        task: What to name to ``mediafm probe fit``: the task, or the file of one of ours.
         rows: What was written.
-        replaced: How many rows of the same clips it replaced.
+        replaced: How many rows of the same clips were there, and say this now.
         total: How many rows the file has now.
     """
 
     file: Path
     column: str
-    task: str
     rows: list[Row]
     replaced: int
     total: int
@@ -94,13 +90,10 @@ def task_of(kind: str, labels: Path | None = None, name: str | Path | None = Non
     if kind not in TASKS:
         raise MediaFMError(f"there are no suggestions '{kind}'", do=f"choose {' or '.join(TASKS)}")
     wanted = name or TASKS[kind]
-    if wanted in _OWN_TASKS:
-        file, column, about = _OWN_TASKS[str(wanted)]
-        return Task(str(wanted), "binary", (labels or LABELS) / file, column, about=about)
     task = load_task(wanted)
     if labels is not None or str(wanted) in built_in():
         task = task.replace(labels=(labels or LABELS) / task.labels.name)
-    fits = task.kind in ("multi-label", "multi-class") if kind == "tags" else task.kind == "binary"
+    fits = task.kind == "binary" or (kind == "tags" and task.kind != "ranking")
     if not fits or task.column.startswith("title."):
         raise MediaFMError(
             f"the labels of a {task.kind} task are no answers to {kind}",
@@ -118,7 +111,7 @@ def place(catalog: Catalog, kind: str, text: str) -> Clip:
         kind: See :data:`TASKS`.
         text: ``TITLE@START-END`` for clips and tags, ``TITLE@TIME`` for what is told by a shot,
             ``TITLE`` for tags of a whole title. Times as they are shown mean the boundary of a shot
-            that is within a millisecond.
+            that is within a millisecond; of scenes and ad breaks, half a second, if only one is.
 
     Raises:
         CatalogError: There is no such title, or no shot of it lies there.
@@ -133,14 +126,18 @@ def place(catalog: Catalog, kind: str, text: str) -> Clip:
     if kind == "artwork":
         return Clip(title_id, shot_at(catalog, title_id, _snap(shots, first)).span)
     if kind in ("ad-breaks", "scenes"):
-        nearest = min(shots, key=lambda shot: abs(shot.span.start - first))
-        if abs(nearest.span.start - first) > _NEAR:
+        near = sorted(shots, key=lambda shot: abs(shot.span.start - first))
+        begins = [shot for shot in near if abs(shot.span.start - first) <= _EXACT]
+        begins = begins or [shot for shot in near if abs(shot.span.start - first) <= _NEAR]
+        if len(begins) != 1:
+            which = " and ".join(format_time(shot.span.start) for shot in (begins or near)[:2])
+            count = "several shots begin" if begins else "no shot begins"
             raise MediaFMError(
-                f"no shot begins at {format_time(first)}",
+                f"{count} near {format_time(first)}",
                 where=title_id,
-                do=f"the nearest begins at {format_time(nearest.span.start)}",
+                do=f"the nearest begin at {which}; name one to the millisecond",
             )
-        return Clip(title_id, nearest.span)
+        return Clip(title_id, begins[0].span)
     if last is None:
         raise MediaFMError(f"'{text}' has no end", do=f"write {text}-TIME")
     if last <= first:
@@ -187,6 +184,10 @@ def judge_tags(
         MediaFMError: A correction names no tags, a rejection one that was not suggested, or what
             is left is no answer to the task.
     """
+    if task.kind == "binary":
+        if answer == "corrected" or named:
+            raise MediaFMError(f"'{task.name}' says yes or no", do="accept it, or reject it")
+        return Row(clip, "1" if bool(suggested) == (answer == "accepted") else "0", answer)
     if wrong := [name for name in named if "|" in name or not name.strip()]:
         raise MediaFMError(f"'{wrong[0]}' is no name of a tag", do="name each with a --tag")
     tags = list(dict.fromkeys(suggested))
@@ -216,11 +217,15 @@ def _snap(shots: Sequence[Shot], time: int) -> int:
     """The boundary of shots that a time is written for, to the millisecond; else the time."""
     edges = {edge for shot in shots for edge in (shot.span.start, shot.span.end)}
     nearest = min(edges, key=lambda edge: (abs(edge - time), edge), default=time)
-    return nearest if abs(nearest - time) <= 1000 else time
+    return nearest if abs(nearest - time) <= _EXACT else time
 
 
 def record(task: Task, rows: Sequence[Row]) -> Written:
-    """Writes answers into the label file of a task; rows of the same clips are replaced.
+    """Writes answers into the label file of a task.
+
+    Rows of the same clips get the answer as their label, and keep everything else. New rows are
+    added only to a file that has no other columns: left empty, another task would take them for
+    answers of its own.
 
     Args:
         task: From :func:`task_of`.
@@ -231,49 +236,48 @@ def record(task: Task, rows: Sequence[Row]) -> Written:
     """
     file = task.labels
     lock = file.with_name(f".{file.name}.lock")
+    replaced = 0
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with locked(lock, wait=True):
             header, held = _read(file, task.column)
-            new = {_key(row.clip): row for row in rows}
-            kept = [cells for cells in held if _key_of(cells) not in new]
-            for row in new.values():
-                cells = dict.fromkeys(header, "")
-                cells |= {"title_id": row.clip.title_id, task.column: row.value}
-                for name, time in (("start", row.clip.span.start), ("end", row.clip.span.end)):
-                    cells |= {name: _seconds(time), f"{name}_us": str(time)}
-                cells[_ANSWER] = row.answer
-                kept.append({name: cells[name] for name in header})
+            places: dict[_Key, list[dict[str, str]]] = {}
+            for cells in held:
+                if (key := _key_of(cells)) is not None:
+                    places.setdefault(key, []).append(cells)
+            for row in rows:
+                own = places.get(_key(row.clip), [])
+                replaced += len(own)
+                if not own:
+                    own = [_new(file, header, row.clip, task.column)]
+                    held.append(own[0])
+                    places[_key(row.clip)] = own
+                for cells in own:
+                    cells[task.column] = row.value
+                    if _ANSWER in header:
+                        cells[_ANSWER] = row.answer
             text = io.StringIO()
             writer = csv.DictWriter(text, header, lineterminator="\n")
             writer.writeheader()
-            writer.writerows(kept)
+            writer.writerows(held)
             write_whole(file, text.getvalue().encode())
-            told = _task_file(task)
     except OSError as error:
         raise MediaFMError(f"cannot be written ({describe_os_error(error)})", where=file) from None
-    replaced = len(held) + len(new) - len(kept)
-    return Written(file, task.column, told, list(new.values()), replaced, len(kept))
+    return Written(file, task.column, list(rows), replaced, len(held))
 
 
-def _task_file(task: Task) -> str:
-    """What to fit: the name of a built-in task, or the file of one of ours, written if missing."""
-    if task.name not in _OWN_TASKS:
-        return task.name
-    path = task.labels.with_name(f"{task.name}.toml")
-    if not path.exists():
-        lines = (
-            f'about = "{task.about}"',
-            f'kind = "{task.kind}"',
-            f'labels = "{task.labels.name}"',
-            f'column = "{task.column}"',
-            "",
-            "[split]",
-            'by = "series"',
-            "folds = 5",
+def _new(file: Path, header: Sequence[str], clip: Clip, column: str) -> dict[str, str]:
+    if others := sorted({*header} - {"title_id", *TIMES, column, _ANSWER}):
+        raise MediaFMError(
+            f"has a column '{others[0]}', of which an answer says nothing; another task would take "
+            "the empty cell for a label",
+            where=file,
+            do="name another folder with --labels; label files may be joined later",
         )
-        write_whole(path, ("\n".join(lines) + "\n").encode())
-    return str(path)
+    cells = {"title_id": clip.title_id}
+    for name, time in (("start", clip.span.start), ("end", clip.span.end)):
+        cells |= {name: _seconds(time), f"{name}_us": str(time)}
+    return {name: cells.get(name, "") for name in header}
 
 
 def _read(file: Path, column: str) -> tuple[list[str], list[dict[str, str]]]:
@@ -300,11 +304,11 @@ def _read(file: Path, column: str) -> tuple[list[str], list[dict[str, str]]]:
     return header, rows
 
 
-def _key(clip: Clip) -> tuple[str, int, int]:
+def _key(clip: Clip) -> _Key:
     return clip.title_id, clip.span.start // 1000, clip.span.end // 1000
 
 
-def _key_of(cells: dict[str, str]) -> tuple[str, int, int] | None:
+def _key_of(cells: dict[str, str]) -> _Key | None:
     """What a row of a file is of, to the millisecond; ``None`` where its times are none."""
     try:
         if "start_us" in cells:

@@ -5,6 +5,8 @@ Shapes: N shots of a title, C classes of a probe.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +33,19 @@ class FittedProbes:
         if folder is not None and folder.is_file():
             raise MediaFMError("is a file, not a folder of probes", where=folder)
         self.catalog, self.folder, self.version = catalog, folder, version
-        self.notes: list[str] = []
+        self._refused: dict[str, str] = {}
         self._sources = Sources(catalog)
         self._held: dict[str, Probe | None] = {}
         self._makers: dict[str, ClipFeatures] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which probes were asked for, and are there, but cannot be used."""
+        return tuple(self._refused.values())
+
+    def missing(self, name: str) -> str:
+        """Why there is no such probe, in words."""
+        return self._refused.get(name, f"no probe '{name}' is fitted")
 
     def get(self, name: str) -> Probe | None:
         """A probe; ``None`` where there is none, or where it does not fit, which is noted.
@@ -56,12 +67,13 @@ class FittedProbes:
         if self.folder is None or not (self.folder / name / ABOUT).exists():
             return None
         try:
-            probe = Probe.load(self.folder / name)
+            # By the folder's name: that is what a user sees and types.
+            probe = dataclasses.replace(Probe.load(self.folder / name), name=name)
             version = self.version or probe.version_in(self.catalog)
             probe.check(self._sources.made_by(probe.spec, version))
             embedder = self._sources.embedder(version) if probe.spec.needs_model else None
         except MediaFMError as error:
-            self.notes.append(f"probe '{name}' is not used: {error}")
+            self._refused[name] = f"probe '{name}' is not used: {error}"
             return None
         self._makers[name] = ClipFeatures(self.catalog, probe.spec, version, embedder)
         return probe
@@ -74,17 +86,30 @@ class FittedProbes:
             clips: Sorted by title.
 
         Returns:
-            ``p_NC``: calibrated probabilities; of a ranking, what orders the clips of a title.
+            ``p_NC``: calibrated probabilities; of a ranking, what orders the clips of a title. NaN
+            for a clip that has none of the features that the probe reads: nothing is known of it.
+
+        Raises:
+            CatalogError: A title is not there any more.
+            MediaFMError: There is no such probe.
         """
         probe = self.get(name)
         if probe is None:
-            raise MediaFMError(f"there is no probe '{name}'", do="fit it (mediafm probe fit)")
+            raise MediaFMError(self.missing(name), do="fit it (mediafm probe fit)")
+        for title_id in dict.fromkeys(clip.title_id for clip in clips):
+            self.catalog.title(title_id)
         x_ND = self._makers[name].of(clips)
-        if probe.head.kind == "ranking":
-            return probe.head.scores(x_ND)
-        return probe.head.probabilities(x_ND)
+        head = probe.head
+        p_NC = head.scores(x_ND) if head.kind == "ranking" else head.probabilities(x_ND)
+        p_NC[~x_ND.any(axis=1)] = np.nan
+        return p_NC
 
     def of_shots(self, name: str, title_id: str) -> npt.NDArray[np.float64]:
         """What a probe says of every shot of a title, ``p_NC``."""
         shots = self.catalog.shots(title_id)
         return self.scores(name, [Clip(title_id, shot.span) for shot in shots])
+
+
+def noted(probes: FittedProbes | None, notes: Sequence[str]) -> tuple[str, ...]:
+    """Notes of a suggestion, after those of the probes that could not be used."""
+    return tuple(dict.fromkeys((*(probes.notes if probes is not None else ()), *notes)))

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from mediafm.catalog import Catalog
 from mediafm.catalog.clip import unit
 from mediafm.errors import MediaFMError
-from mediafm.suggest.fitted import FittedProbes
+from mediafm.suggest.fitted import FittedProbes, noted
 from mediafm.timeline import Shot, Span
 
 PROBE = "segment-boundary"
@@ -95,14 +95,17 @@ def find_scenes(
     probe = probes.get(PROBE) if probes else None
     if probe is not None and probes is not None:
         score_N = probes.of_shots(PROBE, title_id)[:, 0]
-        begins_N = score_N >= probe.head.threshold_C[0]
-        return Segmentation(title_id, _between(shots, begins_N, score_N), "probe")
+        if not np.isnan(score_N).all():  # a shot of which nothing is known begins no scene
+            begins_N = score_N >= probe.head.threshold_C[0]
+            return Segmentation(
+                title_id, _between(shots, begins_N, score_N), "probe", noted(probes, ())
+            )
+        missing = f"nothing that probe '{PROBE}' reads is known of the title"
+    else:
+        missing = f"no probe '{PROBE}' is fitted"
     score_N = novelty(catalog.embeddings(version, title_id))
-    notes = tuple(probes.notes) if probes else ()
-    said = f"no probe '{PROBE}' is fitted: by where the embeddings change"
-    return Segmentation(
-        title_id, _between(shots, score_N >= LEVEL, score_N), "novelty", (*notes, said)
-    )
+    notes = noted(probes, (f"{missing}: by where the embeddings change",))
+    return Segmentation(title_id, _between(shots, score_N >= LEVEL, score_N), "novelty", notes)
 
 
 def novelty(x_NH: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

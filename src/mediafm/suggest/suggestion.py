@@ -60,14 +60,14 @@ def percentile(score_N: npt.ArrayLike) -> Scores:
     """The share of a title's other candidates that each one is above; ties count half.
 
     Args:
-        score_N: Scores of any scale.
+        score_N: Scores of any scale; NaN, where nothing is known, is below all.
 
     Returns:
         ``p_N``, 0 .. 1; one half for a single candidate.
     """
     from scipy.stats import rankdata
 
-    x_N = np.asarray(score_N, np.float64)
+    x_N = np.nan_to_num(np.asarray(score_N, np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
     if len(x_N) < 2:
         return np.full(len(x_N), 0.5)
     shares: Scores = (rankdata(x_N) - 1) / (len(x_N) - 1)

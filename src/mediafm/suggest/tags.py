@@ -13,19 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from mediafm.catalog import Catalog
-from mediafm.catalog.clip import times_of
 from mediafm.errors import MediaFMError
 from mediafm.probes.artifact import Probe
 from mediafm.search import Hit, similar_titles
-from mediafm.suggest.fitted import FittedProbes
+from mediafm.suggest.fitted import FittedProbes, noted
 from mediafm.suggest.scenes import find_scenes
 from mediafm.suggest.suggestion import Scores, Suggestion, Suggestions
-from mediafm.timeline import Clip, Span
+from mediafm.timeline import Clip
 
 NEAREST = 5
 """Titles that vote on what is not known of another."""
 FIELDS = ("genres", "tags")
 _HALF = 0.5  # share of the votes that a genre or a tag needs
+NO_PROBE = "no probe that gives classes is fitted (mediafm probe fit clip-tone --labels FILE)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +67,24 @@ def suggest_tags(
         CatalogError: There is no such title.
         MediaFMError: There is no such probe, or it is a ranking, which has no classes.
     """
-    cut = find_scenes(catalog, title_id, probes, version=version)
     wanted = chosen(probes, only)
-    notes = list(cut.notes)
-    if not wanted:
+    if not wanted or probes is None:
         voted, said = by_nearest(catalog, title_id, version=version)
-        return Suggestions(title_id, "tags", list(voted), FIELDS, (*notes, said))
-    assert probes is not None
+        notes = noted(probes, [f"{NO_PROBE}: {said}"])
+        return Suggestions(title_id, "tags", list(voted), FIELDS, notes)
+    cut = find_scenes(catalog, title_id, probes, version=version)
     clips = [Clip(title_id, scene.span) for scene in cut.scenes]
     found: list[Tagged] = []
+    notes_: list[str] = []
     for probe in wanted:
         p_NC = probes.scores(probe.name, clips)
-        found += [tagged(probe, clip, p_C) for clip, p_C in zip(clips, p_NC, strict=True)]
+        known = [(clip, p_C) for clip, p_C in zip(clips, p_NC, strict=True) if _known(p_C)]
+        found += [tagged(probe, clip, p_C) for clip, p_C in known]
+        if less := len(clips) - len(known):
+            notes_.append(f"{probe.name}: nothing that it reads is known of {less} scenes")
     found.sort(key=lambda one: one.span)
     by = (cut.by, *(probe.name for probe in wanted))
-    return Suggestions(title_id, "tags", list(found), by, tuple(notes))
+    return Suggestions(title_id, "tags", list(found), by, noted(probes, [*cut.notes, *notes_]))
 
 
 def chosen(probes: FittedProbes | None, only: Sequence[str] = ()) -> list[Probe]:
@@ -94,17 +97,17 @@ def chosen(probes: FittedProbes | None, only: Sequence[str] = ()) -> list[Probe]
         if only:
             raise MediaFMError(f"there is no probe '{only[0]}'", do="fit it (mediafm probe fit)")
         return []
-    for name in only:
-        if probes.get(name) is None:
-            why = f"; {probes.notes[-1]}" if probes.notes else ""
+    for name in dict.fromkeys(only):
+        probe = probes.get(name)
+        if probe is None:
             raise MediaFMError(
-                f"there is no probe '{name}' that could be used{why}",
+                probes.missing(name),
                 do=f"there are {', '.join(probes.names()) or 'none'}; mediafm probe fit makes one",
             )
-    held = [probe for name in only or probes.names() if (probe := probes.get(name)) is not None]
-    for probe in held:
-        if only and probe.head.kind == "ranking":
-            raise MediaFMError(f"'{probe.name}' orders clips, it gives no tags", do="name another")
+        if probe.head.kind == "ranking":
+            raise MediaFMError(f"'{name}' orders clips, it gives no tags", do="name another probe")
+    names = dict.fromkeys(only or probes.names())
+    held = [probe for name in names if (probe := probes.get(name)) is not None]
     return [p for p in held if only or p.head.kind in ("multi-label", "multi-class")]
 
 
@@ -122,27 +125,45 @@ def tags_of(
         catalog: The catalog.
         probes: Where the probe is looked for.
         name: The probe.
-        clip: The clip; the mean over the scenes is taken of a whole title, as for a cold start.
+        clip: The clip; of a whole title the mean over its scenes counts, as for a cold start.
         version: Version of the embeddings, for scenes without a probe.
 
     Raises:
-        MediaFMError: There is no such probe.
+        MediaFMError: There is no such probe, or nothing that it reads is known of the clip.
     """
     [probe] = chosen(probes, [name])
+    clips = [clip]
     if clip == catalog.clip(clip.title_id).clip:
-        return tagged(probe, clip, mean_over_scenes(catalog, probe, probes, clip, version)).tags
-    return tagged(probe, clip, probes.scores(name, [clip])[0]).tags
+        clips = scene_clips(catalog, clip.title_id, probes, version)
+    p_C = mean_over(probe, probes, clips)
+    if not _known(p_C):
+        raise MediaFMError(
+            f"nothing that probe '{name}' reads is known of {clip.span}", where=clip.title_id
+        )
+    return tagged(probe, clip, p_C).tags
 
 
-def mean_over_scenes(
-    catalog: Catalog, probe: Probe, probes: FittedProbes, whole: Clip, version: str | None
-) -> Scores:
-    """Mean probabilities ``p_C`` over the scenes of a title, each as long as it lasts."""
-    scenes = find_scenes(catalog, whole.title_id, probes, version=version).scenes
-    weight_N = np.array([max(scene.span.duration, 1) for scene in scenes], np.float64)
-    clips = [Clip(whole.title_id, scene.span) for scene in scenes]
-    mean_C: Scores = weight_N / weight_N.sum() @ probes.scores(probe.name, clips)
+def scene_clips(
+    catalog: Catalog, title_id: str, probes: FittedProbes | None, version: str | None
+) -> list[Clip]:
+    """The scenes of a title as clips."""
+    scenes = find_scenes(catalog, title_id, probes, version=version).scenes
+    return [Clip(title_id, scene.span) for scene in scenes]
+
+
+def mean_over(probe: Probe, probes: FittedProbes, clips: Sequence[Clip]) -> Scores:
+    """Mean probabilities ``p_C`` over clips, each as long as it lasts; NaN where none is known."""
+    p_NC = probes.scores(probe.name, list(clips))
+    known_N = ~np.isnan(p_NC).any(axis=1)
+    weight_N = np.array([max(clip.span.duration, 1) for clip in clips], np.float64) * known_N
+    if not known_N.any():
+        return np.full(p_NC.shape[1], np.nan)
+    mean_C: Scores = weight_N / weight_N.sum() @ np.nan_to_num(p_NC)
     return mean_C
+
+
+def _known(p_C: Scores) -> bool:
+    return not np.isnan(p_C).any()
 
 
 def tagged(probe: Probe, clip: Clip, p_C: Scores) -> Tagged:
@@ -158,15 +179,15 @@ def tagged(probe: Probe, clip: Clip, p_C: Scores) -> Tagged:
         given = order[:1]
     else:
         given = [c for c in order if p_C[c] >= probe.head.threshold_C[c]]
-    classes, names = probe.head.classes, probe.titles or probe.head.classes
-    near = given or order[:1]
+    classes, names = probe.head.classes, probe.names
+    reasons = tuple(f"{names[c]} {p_C[c]:.2f}" for c in given)
+    if not given:
+        reasons = (f"nothing; {names[order[0]]} comes nearest, {p_C[order[0]]:.2f}",)
     return Tagged(
         clip.title_id,
         clip.span,
         round(float(p_C[order[0]]), 4),
-        tuple(f"{names[c]} {p_C[c]:.2f}" for c in near)
-        if given
-        else (f"nothing; {names[near[0]]} comes nearest, {p_C[near[0]]:.2f}",),
+        reasons,
         {classes[c]: round(float(p_C[c]), 4) for c in order},
         probe.name,
         tuple(classes[c] for c in given),
@@ -194,9 +215,10 @@ def by_nearest(
     """
     if hits is None:
         hits = similar_titles(catalog, title_id, NEAREST, version=version)
-    near = [hit for hit in hits if hit.score > 0][:NEAREST]
-    times_N2 = times_of(catalog.shots(title_id))
-    whole = Span(int(times_N2[0, 0]), int(times_N2[:, 1].max()))
+    near = [hit for hit in hits[:NEAREST] if hit.score > 0]
+    if not near:
+        return [], "and no other title is like this one"
+    whole = catalog.clip(title_id).clip.span
     found = []
     for field in FIELDS:
         votes: dict[str, float] = {}
@@ -210,11 +232,11 @@ def by_nearest(
         shares = {value: round(vote / total, 4) for value, vote in ordered}
         given = tuple(value for value, share in shares.items() if share >= _HALF)
         if shares:
-            reasons = tuple(f"{value}: {100 * share:.0f}%" for value, share in shares.items())
+            reasons = tuple(f"{value} {share:.2f}" for value, share in shares.items())
             top = next(iter(shares.values()))
             found.append(Tagged(title_id, whole, top, reasons[:5], shares, field, given, given))
-    names = ", ".join(hit.title_id for hit in near[:3])
-    said = "no probe that gives classes is fitted (mediafm probe fit clip-tone --labels FILE): "
+    names = ", ".join(hit.title_id for hit in near[:3]) + (", …" if len(near) > 3 else "")
+    alike = "the title most like it" if len(near) == 1 else f"the {len(near)} titles most like it"
     if not found:
-        return [], said + "and no title like this one has genres or tags in the catalog"
-    return found, f"{said}genres and tags of the {len(near)} titles most like it ({names}, …)"
+        return [], f"and {alike} ({names}) has no genres or tags in the catalog"
+    return found, f"genres and tags of {alike} ({names})"

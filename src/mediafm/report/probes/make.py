@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mediafm.errors import MediaFMError, describe_os_error
+from mediafm.files import save
 from mediafm.probes.bench import Bench
 from mediafm.probes.study import Contender
 from mediafm.probes.task import Task
-from mediafm.report import output
 from mediafm.report.probes.data import to_json
 from mediafm.report.probes.markdown import to_markdown
 from mediafm.report.probes.material import Material, collect
@@ -92,7 +92,7 @@ def report(
         command=command,
     )
     for file in files:
-        output.write(file, WRITERS[file.suffix.lower()](material).encode("utf-8"))
+        save(file, WRITERS[file.suffix.lower()](material).encode("utf-8"))
     return files
 
 
