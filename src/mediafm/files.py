@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,15 +18,23 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Lets a file be written under another name, and gives it its own once it is on the disk.
 
     Args:
-        path: The file; one that is there stays until the new one takes its place.
+        path: The file; one that is there stays until the new one takes its place, with its mode. Of
+            a link it is the file that it leads to.
 
     Yields:
         The name to write: ``.NAME-`` and twelve hexadecimal digits, in the same folder. A process
         that is killed leaves it behind.
     """
+    if path.is_symlink():
+        path = path.resolve()  # the file that others know it by, not the link
     part = path.with_name(f".{path.name}-{os.urandom(6).hex()}")
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+    if mode is not None and not mode & stat.S_IWUSR:
+        raise PermissionError(errno.EACCES, "it is read-only", str(path))
     try:
         yield part
+        if mode is not None:
+            part.chmod(mode)
         sync(part)
         part.replace(path)
     finally:

@@ -48,7 +48,9 @@ def test_the_built_in_tasks_are_listed_and_copied(capsys, tmp_path):
     run(capsys, "tasks", "--write", str(tmp_path / "tasks"))
     files = sorted(path.name for path in (tmp_path / "tasks").iterdir())
     assert files == [
+        "ad-break.toml",
         "ad-relevancy.toml",
+        "artwork.toml",
         "clip-genre.toml",
         "clip-popularity.toml",
         "clip-retrieval.toml",

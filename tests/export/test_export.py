@@ -14,7 +14,7 @@ import webvtt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mediafm.catalog import Catalog, TitleRecord, VersionRecord
+from mediafm.catalog import Catalog, EncoderRecord, TitleRecord, VersionRecord
 from mediafm.cli.main import main
 from mediafm.errors import MediaFMError, MissingExtraError
 from mediafm.export import Mark, editing, marks_of_scenes, marks_of_shots, write_marks
@@ -271,4 +271,39 @@ def test_commands(tmp_path, monkeypatch, capsys):
     assert "no rate" not in capsys.readouterr().out
     for wrong in (["export", "clips"], ["export", "clips", "film", "--clips", "mine.csv"]):
         assert main(wrong) == 1
-        assert "name a title, or a file of clips" in capsys.readouterr().err
+        assert "the suggested clips of a title, or those of a file" in capsys.readouterr().err
+
+
+def test_edits_have_sound_where_their_titles_do(tmp_path):
+    catalog = make(tmp_path / "catalog", "24/1", None, name="silent")
+    spans = [Span(0, 2 * US), Span(2 * US, 5 * US)]
+    with catalog.writer("heard", {"audio": EncoderRecord("audio", "ear", "e1", 2)}) as writer:
+        writer.add_shots([Shot(i, span) for i, span in enumerate(spans)])
+        writer.add_features("audio", 0, [[1.0, 0.0], [0.0, 1.0]])
+        writer.commit(TitleRecord("heard", "", frame_rate="24/1", duration=5 * US))
+    catalog = Catalog.open(tmp_path / "catalog")
+    marks = [Mark(Clip(name, Span(0, 2 * US)), name) for name in ("heard", "silent", "heard")]
+    for suffix in (".otio", ".xml"):
+        out = write_marks(catalog, marks, tmp_path / f"edit{suffix}")
+        timeline = otio.adapters.read_from_file(str(out), editing.ADAPTERS[suffix])
+        if not isinstance(timeline, otio.schema.Timeline):  # a project holds it
+            [timeline] = timeline.find_children(descended_from_type=otio.schema.Timeline)
+        [sound] = timeline.audio_tracks()
+        assert [clip.name for clip in sound.find_clips()] == ["heard", "heard"]
+        at = [clip.range_in_parent().start_time.value for clip in sound.find_clips()]
+        assert at == [0, 96]  # a gap of two seconds between them
+    alone = write_marks(catalog, marks[1:2], tmp_path / "silent.otio")
+    assert otio.adapters.read_from_file(str(alone)).audio_tracks() == []
+
+
+def test_clips_of_a_file_keep_their_names_and_order(tmp_path, capsys):
+    catalog = make(tmp_path / "catalog", "25/1", None)
+    own = tmp_path / "mine.csv"
+    own.write_text("title_id,start,end,name\nfilm,5,8,Second act\nfilm,1,2,\nfilm,3,4,Teaser\n")
+    out = tmp_path / "mine.jsonl"
+    command = ["export", "clips", "--clips", str(own), "-c", catalog.uri, "-o", str(out)]
+    assert main(command) == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(row["start_us"] // US, row["name"].split(" 0")[0]) for row in rows] == [
+        (5, "Second act"), (1, "film"), (3, "Teaser"),
+    ]  # fmt: skip

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mediafm.catalog import Catalog, EncoderRecord, TitleRecord, indexes
+from mediafm.catalog.fused import CatalogFusion
 from mediafm.search import Filter, similar, similar_clips, spaces
 from mediafm.timeline import US, Shot, Span
 
@@ -93,6 +94,32 @@ def test_only_some_shots_are_read(large, indexed, monkeypatch):
     )
     indexed(similar, large, "t1", 0, 10, features="fused")
     assert streamed == [["t1"], None, ["t1"]]  # the query, all, the query
+
+
+def test_features_of_few_directions_are_all_compared(tmp_path, indexed):
+    """Four numbers rotated into 96: of the nearest, the indexes alone would miss some."""
+    rng = np.random.default_rng(5)
+    turn = np.linalg.qr(rng.normal(size=(96, 4)))[0].T
+    catalog = Catalog.create(tmp_path / "c")
+    for number in range(8):
+        with catalog.writer(f"t{number}", {"audio": EncoderRecord("audio", "a", "a", 96)}) as w:
+            w.add_shots([Shot(i, span) for i, span in enumerate(SPANS)])
+            w.add_features("audio", 0, (3 + rng.normal(size=(SHOTS, 4))) @ turn)
+            w.commit(TitleRecord(f"t{number}", ""))
+    catalog.index(exact=500)
+    for shot in ASKED:
+        (_, expected), (_, found) = indexed(similar, catalog, "t1", shot * 2 * US, features="audio")
+        assert places(found) == places(expected)
+    assert spaces.Alone(catalog, "t1").fusion.directions["audio"] == pytest.approx(4, abs=0.5)
+
+
+def test_means_are_taken_once_per_search(large, indexed, monkeypatch):
+    taken = []
+    of = CatalogFusion.of
+    monkeypatch.setattr(CatalogFusion, "of", lambda *args: taken.append(args) or of(*args))
+    (_, hits), _ = indexed(similar, large, "t1", 2 * US, features="video")
+    assert len(taken) == 2  # two searches
+    assert set().union(*(hit.because for hit in hits)) == {"video", "audio", "text"}
 
 
 def test_a_shot_without_a_modality_finds_and_is_found(large, indexed):

@@ -146,6 +146,8 @@ def test_what_is_not_there_is_said(probed, film):
         find_arc(catalog, "t0", probes=probes, classes=["glat"])
     with pytest.raises(MediaFMError, match="no probe 'clip-tone' is fitted: nothing knows 'glad'"):
         find_arc(film, "film", classes=["glad"])
+    with pytest.raises(MediaFMError, match=r"no probe 'tone' is fitted; there are .*clip-tone"):
+        find_arc(catalog, "t0", probe="tone", probes=probes)
     with pytest.raises(MediaFMError, match="smooths nothing"):
         find_arc(film, "film", smooth=0)
 

@@ -5,6 +5,7 @@ The model has its own fusion, fitted on its training titles. This one serves loo
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ Mask = npt.NDArray[np.bool_]
 
 _TITLES = 32  # titles of which the mean is taken: it settles after a few
 _SHOTS = 20_000
+_COUNTED = 512  # shots, about, whose directions are counted: enough to tell few from many
 _FEW = 16  # shots below which a mean is more of the film than of the encoder
 _ORDER = ("video", "audio", "text")
 
@@ -58,12 +60,16 @@ class CatalogFusion:
         modalities: In the order of concatenation.
         means: Modality to the mean that is taken off.
         spreads: Modality to how far from its mean vectors lie: the root of the mean square.
+        directions: Modality to about how many directions vectors spread over, however wide they
+            are: the participation ratio of their covariance's eigenvalues, (sum l)^2 / sum l^2
+            (Gao et al. 2017).
         over: What the mean was taken over, in words; empty where there is too little for one.
     """
 
     modalities: tuple[str, ...]
     means: dict[str, Vectors]
     spreads: dict[str, float]
+    directions: dict[str, float]
     over: str
 
     @classmethod
@@ -85,20 +91,33 @@ class CatalogFusion:
         ids, shots = _spread(catalog, title_id)
         sums: dict[str, npt.NDArray[np.float64]] = {}
         squares, counts = dict.fromkeys(order, 0.0), dict.fromkeys(order, 0)
+        some: dict[str, list[npt.NDArray[np.float64]]] = {m: [] for m in order}
         for found in catalog.title_features(ids, order):
             for modality, x_ND in found.features.items():
                 rows_PD = np.asarray(x_ND[found.present[modality]], np.float64)
                 sums[modality] = sums.get(modality, np.zeros(x_ND.shape[1])) + rows_PD.sum(axis=0)
                 squares[modality] += float((rows_PD**2).sum())
                 counts[modality] += len(rows_PD)
+                some[modality].append(rows_PD[:: max(1, shots // _COUNTED)].copy())
         enough = shots >= _FEW
         means = {m: (sums[m] / max(counts[m], 1) * enough).astype(np.float32) for m in order}
         spreads = {
             m: float(np.sqrt(max(squares[m] / max(counts[m], 1) - float(mean @ mean), 0.0))) or 1.0
             for m, mean in means.items()
         }
+        directions = {m: _directions(parts) for m, parts in some.items()}
         over = "the catalog" if len(ids) > 1 else "the title"
-        return cls(tuple(order), means, spreads, over if enough else "")
+        return cls(tuple(order), means, spreads, directions, over if enough else "")
+
+    def only(self, modalities: Sequence[str]) -> CatalogFusion:
+        """That of some of its modalities; means are the same."""
+        return dataclasses.replace(
+            self,
+            modalities=tuple(m for m in self.modalities if m in modalities),
+            means={m: self.means[m] for m in modalities},
+            spreads={m: self.spreads[m] for m in modalities},
+            directions={m: self.directions[m] for m in modalities},
+        )
 
     def __call__(self, title: TitleFeatures) -> Vectors:
         """The fused vectors ``x_NF`` of a title, unit rows."""
@@ -120,6 +139,17 @@ class CatalogFusion:
         """How the vectors are made, in words."""
         taken = f"minus the mean of {self.over}, " if self.over else ""
         return f"{' + '.join(self.modalities)}, each {taken}unit length; concatenated, unit length"
+
+
+def _directions(parts: Sequence[npt.NDArray[np.float64]]) -> float:
+    x_ND = np.concatenate(parts) if parts else np.zeros((0, 1))
+    if len(x_ND) < 2:
+        return 0.0
+    x_ND = x_ND - x_ND.mean(axis=0)
+    # It has the eigenvalues of the covariance, and is small where vectors are wide and shots few.
+    gram_NN = x_ND @ x_ND.T
+    squares = float((gram_NN**2).sum())
+    return float(np.trace(gram_NN)) ** 2 / squares if squares else 0.0
 
 
 def _spread(catalog: Catalog, title_id: str) -> tuple[Sequence[str], int]:

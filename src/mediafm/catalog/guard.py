@@ -39,6 +39,8 @@ def guard(where: str) -> Iterator[None]:
     except MediaFMError:
         raise
     except (OSError, RuntimeError, ValueError) as error:
+        if "KeyboardInterrupt" in str(error):  # it came while Lance was reading
+            raise KeyboardInterrupt from None
         told = _translate(error, where)
         if told is None:
             raise

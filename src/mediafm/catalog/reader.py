@@ -81,10 +81,19 @@ class CatalogReader:
         if found is not None:
             return found
         near = difflib.get_close_matches(title_id, snapshot.titles, n=3)
+        series = [t.title_id for t in snapshot.titles.values() if t.series_id == title_id]
+        named = [t.title_id for t in snapshot.titles.values() if t.title == title_id]
+        if series or named:
+            what = "it is a series" if series else "it is the name of a title"
+            raise CatalogError(
+                f"no title '{title_id}': {what}",
+                where=self.uri,
+                do=f"use the id: {', '.join((series or named)[:3])}",
+            )
         if near:
             do = "did you mean " + " or ".join(f"'{name}'" for name in near) + "?"
         else:
-            do = f"the catalog has {len(snapshot.titles)} titles"
+            do = f"the catalog has {len(snapshot.titles)} titles (mediafm info)"
         raise CatalogError(f"no title '{title_id}'", where=self.uri, do=do)
 
     def _rows(self, snapshot: Snapshot, table: str, title: TitleRecord, *columns: str) -> pa.Table:

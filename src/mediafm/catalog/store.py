@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+from mediafm.errors import CatalogError, one_line
 from mediafm.files import write_whole
 from mediafm.fingerprint import fingerprint
 
@@ -138,14 +139,21 @@ class RemoteStore(Store):
     """
 
     def __init__(self, uri: str):
-        from pyarrow import fs
+        from pyarrow import ArrowInvalid, fs
 
         self.where = uri.rstrip("/")
         self.root = None
         user = getattr(os, "getuid", lambda: "user")()
         self.work = Path(tempfile.gettempdir()) / f"mediafm-{user}" / fingerprint(self.where)
         self._fs: Any
-        self._fs, self._base = fs.FileSystem.from_uri(self.where)
+        try:
+            self._fs, self._base = fs.FileSystem.from_uri(self.where)
+        except ArrowInvalid as error:
+            raise CatalogError(
+                f"cannot be used as an address ({one_line(str(error))})",
+                where=self.where,
+                do="name a folder, or a URI such as s3://bucket/prefix",
+            ) from None
 
     def get(self, name: str) -> bytes | None:
         """See :class:`Store`."""
@@ -196,6 +204,8 @@ def open_store(uri: str | Path) -> Store:
         uri: ``films.catalog``, ``~/catalog``, ``file:///...`` or ``s3://bucket/prefix``.
     """
     text = str(uri)
+    if not text.strip():
+        raise CatalogError("no catalog is named", do="name its folder or URI")
     if text.startswith("file://"):
         return LocalStore(Path(text.removeprefix("file://")))
     if _SCHEME.match(text):

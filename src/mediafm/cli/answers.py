@@ -13,8 +13,10 @@ from mediafm.cli.probing import PROBES, ProbesOption, counted
 from mediafm.errors import MediaFMError
 
 if TYPE_CHECKING:
-    from mediafm.probes.artifact import Probe
+    from mediafm.probes.task import Task
+    from mediafm.suggest import FittedProbes
     from mediafm.suggest.feedback import Answer
+    from mediafm.timeline import Clip
 
 Kind = Annotated[
     str,
@@ -114,7 +116,6 @@ def _answer(
     from mediafm.catalog import Catalog
     from mediafm.suggest import FittedProbes
     from mediafm.suggest.feedback import judge, judge_tags, place, record, task_of
-    from mediafm.suggest.tags import tags_of
 
     task = task_of(kind, labels, task_name)
     notes: list[str] = []
@@ -124,16 +125,9 @@ def _answer(
     if kind == "tags":
         if to is not None:
             raise MediaFMError("--to names a place", do="name the tags that apply, with --tag")
-        suggested: tuple[str, ...] = ()
         held = FittedProbes(catalog, folder, version)
-        if answer == "accepted" or tags or task.kind == "binary":
-            probe = held.get(task.name)
-            if answer != "corrected":
-                suggested = tags_of(catalog, held, task.name, clip, version=version)
-            if probe is not None:
-                tags, new = _classes(probe, tags or [])
-                notes = [f"'{name}' is none of the probe's classes so far" for name in new]
-        rows = [judge_tags(clip, answer, task, suggested, tags or ())]
+        named, suggested, notes = _tags(answer, task, clip, held, tags or [])
+        rows = [judge_tags(clip, answer, task, suggested, named)]
     else:
         if tags:
             raise MediaFMError(f"{kind} have no tags", do="leave --tag out")
@@ -154,11 +148,31 @@ def _answer(
     say(f"{counted(written.total, 'row')} in {written.file}")
     for note in notes:
         say(note)
-    say(f"next: mediafm probe fit {task_name or task.name} --labels {written.file}")
+    held_ = [catalog.find(title_id) for title_id in written.titles]
+    if len({record.series_id or record.title_id for record in held_ if record}) > 1:
+        say(f"next: mediafm probe fit {task_name or task.name} --labels {written.file}")
+    else:
+        say("next: answers in other series, too: a probe is measured on series it has not seen")
 
 
-def _classes(probe: Probe, names: list[str]) -> tuple[list[str], list[str]]:
-    """Tags as labels write them, by id or name; and those that the probe does not know."""
-    numbers = {name: probe.find(name) for name in names}
-    known = {name: probe.head.classes[n] for name, n in numbers.items() if n is not None}
-    return [known.get(name, name) for name in names], [n for n in names if n not in known]
+def _tags(
+    answer: Answer, task: Task, clip: Clip, probes: FittedProbes, named: list[str]
+) -> tuple[list[str], tuple[str, ...], list[str]]:
+    """Tags that a user named, as labels write them; those that were suggested; and notes."""
+    from mediafm.probes.cells import did_you_mean
+    from mediafm.suggest.tags import tags_of
+
+    suggested: tuple[str, ...] = ()
+    if answer == "accepted" or (answer == "rejected" and (named or task.kind == "binary")):
+        suggested = tags_of(probes.catalog, probes, task.name, clip, version=probes.version)
+    probe = probes.get(task.name) if named else None
+    if probe is None:
+        return named, suggested, []
+    found, notes = [], []
+    for name in named:
+        number = probe.find(name)
+        found.append(name if number is None else probe.head.classes[number])
+        if number is None:
+            hint = did_you_mean(name, probe.names)
+            notes.append(f"'{name}' is a new class" + (f"; {hint}" if hint else ""))
+    return found, suggested, notes

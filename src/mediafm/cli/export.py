@@ -106,16 +106,24 @@ def clips(
     from mediafm.probes.clip_finder import read_clips
     from mediafm.probes.label_file import summary
     from mediafm.suggest import FittedProbes, suggest_clips
-    from mediafm.timeline import parse_time
+    from mediafm.timeline import Clip, parse_time
 
     if (title is None) == (file is None):
-        raise MediaFMError("name a title, or a file of clips", do="mediafm export clips TITLE")
+        what = "neither a title nor a file is named" if title is None else "both are named"
+        raise MediaFMError(
+            f"{what}: the suggested clips of a title, or those of a file?",
+            do="name a title, or a file with --clips",
+        )
     keep_apart(out, file)
     opened = Catalog.open(catalog)
     notes: list[str] = []
     if file is not None:
-        found, wrong = read_clips(file, opened)
-        marks = [Mark(clip, f"{clip.title_id} {clip.span}") for clip in found]
+        called: dict[Clip, str] = {}
+        _, wrong = read_clips(file, opened, called)
+        # In the order of the file: it is the order of the edit.
+        marks = [
+            Mark(clip, name or f"{clip.title_id} {clip.span}") for clip, name in called.items()
+        ]
         notes = summary(wrong)
     else:
         assert title is not None
@@ -157,6 +165,7 @@ def tags(
     from mediafm.export import marks_of_suggestions
     from mediafm.suggest import FittedProbes, suggest_tags
 
+    _check_form(out, "tags")
     opened = Catalog.open(catalog)
     held = FittedProbes(opened, probes, version)
     found = suggest_tags(opened, title, only=probe or (), probes=held, version=version)
@@ -190,17 +199,11 @@ def ad_breaks(
     Example: [bold]mediafm export ad-breaks big-buck-bunny --spacing 2:00 -o breaks.json[/bold]
     """
     from mediafm.catalog import Catalog
-    from mediafm.export import ADAPTERS, SUFFIXES, marks_of_suggestions, write_breaks
+    from mediafm.export import marks_of_suggestions, write_breaks
     from mediafm.suggest import FittedProbes, suggest_breaks
     from mediafm.timeline import parse_time
 
-    forms = (".json", *(suffix for suffix in SUFFIXES if suffix not in ADAPTERS))
-    if out.suffix.lower() not in forms:
-        raise MediaFMError(
-            f"ad breaks cannot be written as {out.suffix or 'a file without suffix'}",
-            where=out,
-            do=f"name a {', '.join(forms)} file",
-        )
+    _check_form(out, "ad breaks", ".json")
     opened = Catalog.open(catalog)
     found = suggest_breaks(
         opened,
@@ -253,6 +256,19 @@ def embeddings(
     say(f"{shots} of {titles} in {done.file}, version {done.version}")
     for note in done.notes:
         say(note)
+
+
+def _check_form(out: Path, what: str, *more: str) -> None:
+    """Refuses edit lists, for what overlaps or has no length."""
+    from mediafm.export import ADAPTERS, SUFFIXES
+
+    forms = (*more, *(suffix for suffix in SUFFIXES if suffix not in ADAPTERS))
+    if out.suffix.lower() not in forms:
+        raise MediaFMError(
+            f"{what} cannot be written as {out.suffix or 'a file without suffix'}",
+            where=out,
+            do=f"name a {', '.join(forms)} file",
+        )
 
 
 def _write(

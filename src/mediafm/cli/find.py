@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from mediafm.report import Row
     from mediafm.search import Filter, Hit
 
-Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many to find.")]
+Count = Annotated[
+    int, typer.Option("--count", "-n", min=1, max=1_000_000, help="How many to find.")
+]
 InTitle = Annotated[
     list[str] | None, typer.Option("--title", help="Only this title; may be repeated.")
 ]
@@ -112,7 +114,8 @@ def similar(
             what = f"Like shot {shot.index} of {title_id}, {shot.span}"
         else:
             if end <= start:
-                raise MediaFMError(f"'{place}' ends before it starts", do="swap the times")
+                what = "ends where it starts" if end == start else "ends before it starts"
+                raise MediaFMError(f"'{place}' {what}", do="name two times, the earlier first")
             span = opened.clip(title_id, start, end).clip.span
             hits = similar_clips(
                 opened, title_id, span, count, version=version, features=features,
@@ -131,6 +134,8 @@ def similar(
 
 
 def _show(what: str, hits: list[Hit], whole: bool) -> None:
+    if not hits:
+        return
     if whole:
         rows: list[tuple[object, ...]] = [
             (rank, hit.title_id, f"{hit.score:.3f}", because(hit.because))
@@ -180,22 +185,24 @@ def search(
 
     Example: [bold]mediafm search "the bridge blows up"[/bold]
     """
-    from mediafm.search import query_encoders
+    from mediafm.search import check_query, query_encoders
     from mediafm.search import search as find
 
     check_picture(picture)
     opened = Catalog.open(catalog)
     where = _filter(title, series, genre, tag, after, before)
+    check_query(query)  # before encoders are loaded, which takes seconds
+    where.within(opened)
     encoders = query_encoders(opened, device, by)
     answer = find(opened, query, count, encoders=encoders, where=where, by=by)
     rows = [found_row(answer.found)] if answer.found else []
-    heading = f"“{query}”, by {', '.join(answer.by)}"
+    heading = f"“{_short(query)}”, by {', '.join(answer.by)}"
     if json:
         print_json(asdict(answer))
         draw(opened, picture, rows, heading, quiet=True)
         return
     print_table(
-        f"{query}  (looked for in {', '.join(answer.by)})",
+        f"{_short(query)}  (looked for in {', '.join(answer.by)})",
         ["#", "=title", "#shot", "from", "why", "said"],
         [
             (
@@ -239,7 +246,7 @@ def _filter(
 def because(reasons: dict[str, float]) -> str:
     """``text 0.81, video 0.40``: what speaks for a hit, most of all first."""
     ordered = sorted(reasons.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {value:.2f}" for name, value in ordered)
+    return ", ".join(f"{name} {value:.2f}" for name, value in ordered if value >= 0.005) or "-"
 
 
 def _short(text: str) -> str:

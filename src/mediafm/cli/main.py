@@ -87,7 +87,9 @@ def main(arguments: list[str], *, debug: bool = False) -> int:
             raise KeyboardInterrupt
         return status
     except (typer.Abort, KeyboardInterrupt):
-        print("interrupted; what was done is kept, run the same again to go on", file=sys.stderr)
+        print(
+            "interrupted; what was finished is kept, run the same again to go on", file=sys.stderr
+        )
         return _INTERRUPTED
     except MediaFMError as error:
         if debug:
@@ -98,6 +100,12 @@ def main(arguments: list[str], *, debug: bool = False) -> int:
         # The reader of our output (head, less) has gone: not an error, and nothing more to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except UnicodeEncodeError as error:
+        if debug:
+            raise
+        wrong = ascii(error.object)[:80]
+        print(f"error: {wrong} is no text; write it in UTF-8", file=sys.stderr)
+        return 1
     except OSError as error:
         if debug:
             raise
@@ -106,8 +114,11 @@ def main(arguments: list[str], *, debug: bool = False) -> int:
     except Exception as error:
         # A wrong option. Typer brings its own copy of click or uses the installed one, depending on
         # its version, so the class cannot be named.
-        if hasattr(error, "show") and hasattr(error, "exit_code"):
-            error.show()
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context is not None else "mediafm"
+            message = " ".join(str(error.format_message()).split()).rstrip(".")
+            print(f"error: {message}; see {command} --help", file=sys.stderr)
             return int(error.exit_code)
         if debug:
             raise

@@ -78,7 +78,10 @@ def arc(
         Path | None, typer.Option("--out", "-o", help=".png file; TITLE-arc.png by default.")
     ] = None,
     season: Annotated[int | None, typer.Option(help="Only this season of a series.")] = None,
-    probe: Annotated[str, typer.Option("--probe", "-p", help="A fitted probe.")] = "clip-tone",
+    probe: Annotated[
+        str | None,
+        typer.Option("--probe", "-p", help="A fitted probe; clip-tone, if there, by default."),
+    ] = None,
     classes: Annotated[
         list[str] | None,
         typer.Option(
@@ -139,7 +142,7 @@ def arc(
     if rows:
         columns = ["#", "highest", *(["=title"] if several else []), "=at", "#value", "said"]
         print_table(f"{found.name}, by {', '.join(found.by)}", columns, rows)
-    else:
+    elif peaks:
         say("nothing rises above the rest")
     for note in found.notes:
         say(note)

@@ -23,7 +23,8 @@ def to_timeline(catalog: Catalog, marks: Sequence[Mark], name: str) -> Any:
         name: Of the timeline.
 
     Returns:
-        ``opentimelineio.schema.Timeline``; what is known of a place is in ``metadata["mediafm"]``.
+        ``opentimelineio.schema.Timeline``: a video track, where what is known of a place is in
+        ``metadata["mediafm"]``, and an audio track under it where a title has sound.
 
     Raises:
         MediaFMError: A title has no frame rate.
@@ -33,22 +34,28 @@ def to_timeline(catalog: Catalog, marks: Sequence[Mark], name: str) -> Any:
     timeline = otio.schema.Timeline(name)
     track = otio.schema.Track("V1", kind=otio.schema.TrackKind.Video)
     timeline.tracks.append(track)
+    sound = otio.schema.Track("A1", kind=otio.schema.TrackKind.Audio)
+    heard = {own for own, present in catalog.present_counts().items() if present.get("audio")}
     held: dict[str, tuple[TitleRecord, Frames]] = {}
-    for mark in marks:
+    for number, mark in enumerate(marks, 1):
         title_id = mark.clip.title_id
         if title_id not in held:
             title = catalog.title(title_id)
             held[title_id] = (title, Frames.of(title))
         title, frames = held[title_id]
         first, end = frames.at(mark.clip.span.start), frames.at(mark.clip.span.end)
-        track.append(
-            otio.schema.Clip(
-                name=mark.name,
-                source_range=_range(otio, first, end - first, frames),
-                media_reference=_media(otio, title, frames),
-                metadata={"mediafm": _about(mark), "cmx_3600": {"reel": _reel(title)}},
-            )
-        )
+        span = _range(otio, first, end - first, frames)
+        media = _media(otio, title, frames)
+        # Numbered: Final Cut Pro XML takes clips that are equal for one clip.
+        about = {"mediafm": {"event": number} | _about(mark), "cmx_3600": {"reel": _reel(title)}}
+        track.append(otio.schema.Clip(mark.name, media, span, metadata=about))
+        if title_id in heard:
+            about = {"mediafm": {"event": number}}
+            sound.append(otio.schema.Clip(mark.name, media, span, metadata=about))
+        else:
+            sound.append(otio.schema.Gap(duration=span.duration))
+    if heard & {*held}:
+        timeline.tracks.append(sound)
     return timeline
 
 

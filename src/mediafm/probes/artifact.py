@@ -73,6 +73,14 @@ class Probe:
         """The classes, for people."""
         return self.titles or self.head.classes
 
+    @property
+    def telling(self) -> tuple[int, ...]:
+        """The numbers of the classes of which the head can tell something.
+
+        Those that had nothing to be told by have no weights: the same probability everywhere.
+        """
+        return tuple(np.flatnonzero(np.abs(self.head.weight_DC).max(axis=0) > 0).tolist())
+
     def find(self, text: str) -> int | None:
         """The number of the class that a text means, by id or by name; ``None`` for none."""
         for known in (self.head.classes, self.names):

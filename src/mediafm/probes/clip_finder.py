@@ -238,13 +238,16 @@ def _inside(title_id: str, first: int, last: int, whole: Span, unit: int) -> Spa
     raise WrongCellError("outside the title", what)
 
 
-def read_clips(path: Path, catalog: Titles) -> tuple[list[Clip], list[Problem]]:
+def read_clips(
+    path: Path, catalog: Titles, names: dict[Clip, str] | None = None
+) -> tuple[list[Clip], list[Problem]]:
     """Reads the clips of a CSV or Parquet file: ``title_id``, and ``start`` and ``end``.
 
     Args:
         path: The file; without columns of times its rows mean whole titles. Other columns are of
             no matter: a label file will do.
         catalog: Where the titles are.
+        names: Receives the clips in the order of the file, with what a column ``name`` calls them.
 
     Returns:
         The clips, sorted by title and time, each once; and rows that are wrong.
@@ -253,13 +256,17 @@ def read_clips(path: Path, catalog: Titles) -> tuple[list[Clip], list[Problem]]:
         MediaFMError: The file cannot be read, lacks a column, holds no clip of the catalog, or
             its times are in another unit.
     """
-    file = read_file(path, {"title_id", *TIMES}, "clips")
+    file = read_file(path, {"title_id", "name", *TIMES}, "clips")
     finder, times, found = ClipFinder(catalog, path, file.comma), time_columns(file), set()
     problems = list(file.problems)
     ids = file.column("title_id", "the title of the clip")
+    called = file.columns.get("name")
     for i, row in enumerate(file.rows):
         try:
-            found.add(finder.row(finder.title(ids[i]).title_id, times, i))
+            clip = finder.row(finder.title(ids[i]).title_id, times, i)
+            found.add(clip)
+            if names is not None:
+                names.setdefault(clip, plain(called[i]) if called and called[i] else "")
         except WrongCellError as error:
             problems.append(Problem(row, f"{error}; left out", error.kind))
     finder.check_unit()

@@ -74,6 +74,8 @@ def span_row(catalog: Catalog, name: str, title_id: str, span: Span, most: int =
     first, covered_K = shots_of(times_of(catalog.shots(title_id)), span)
     count = len(covered_K)
     places = np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
+    if len(places) < count:
+        name += f"   ({len(places)} of {count} shots)"
     return Row(name, [Cell(title_id, first + int(place)) for place in places])
 
 

@@ -10,7 +10,7 @@ from mediafm.search.similar import (
     similar_clips,
     similar_titles,
 )
-from mediafm.search.text import Answer, Found, query_encoders, search
+from mediafm.search.text import Answer, Found, check_query, query_encoders, search
 
 __all__ = [
     "Answer",
@@ -18,6 +18,7 @@ __all__ = [
     "Found",
     "Hit",
     "TitleVectors",
+    "check_query",
     "parse_clip",
     "query_encoders",
     "search",

@@ -19,19 +19,28 @@ if TYPE_CHECKING:
     from mediafm.search.similar import Hit
 
 
-def why(catalog: Catalog, query: Clip, hits: Sequence[Hit], *, cues: bool = True) -> list[Hit]:
+def why(
+    catalog: Catalog,
+    query: Clip,
+    hits: Sequence[Hit],
+    *,
+    fusion: CatalogFusion | None = None,
+    cues: bool = True,
+) -> list[Hit]:
     """Adds to hits which modalities speak for them, and what is said in them.
 
     Args:
         catalog: The catalog.
         query: What they are like.
         hits: What was found.
+        fusion: Of all modalities, for the title of the query; made where it is not at hand.
         cues: Whether the words are of interest.
     """
     held = catalog.encoders()
     if not hits:
         return []
-    fusion = CatalogFusion.of(catalog, query.title_id) if held else None
+    if fusion is None and held:
+        fusion = CatalogFusion.of(catalog, query.title_id)
     ids = list(dict.fromkeys([query.title_id, *(hit.title_id for hit in hits)]))
     stream = catalog.title_features(ids, list(held)) if held else iter(())
     features = {title.title_id: title for title in stream}

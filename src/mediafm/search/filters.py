@@ -32,6 +32,8 @@ class Filter:
     before: int | None = None
 
     def __post_init__(self) -> None:
+        if self.before == 0:
+            raise MediaFMError("nothing ends before a title begins", do="name a time above 0")
         if self.before is not None and self.before <= self.after:
             raise MediaFMError(
                 f"nothing lies after {format_time(self.after)} and before "

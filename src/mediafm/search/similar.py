@@ -62,6 +62,8 @@ def parse_clip(text: str) -> tuple[str, int, int | None]:
     if not at:
         raise MediaFMError(f"'{text}' names no time", do="write TITLE@3:10 or TITLE@3:10-3:24")
     start, dash, end = times.partition("-")
+    if not start or (dash and not end):
+        raise MediaFMError(f"'{times}' lacks a time", do="write TITLE@3:10 or TITLE@3:10-3:24")
     return title_id, parse_time(start), parse_time(end) if dash else None
 
 
@@ -139,7 +141,7 @@ def similar(
         if len(found) >= count or len(near) < number:
             break
         number *= 4  # a part of each title is left out, or titles were removed meanwhile
-    return shot, why(catalog, Clip(title_id, shot.span), found[:count])
+    return shot, why(catalog, Clip(title_id, shot.span), found[:count], fusion=space.whole)
 
 
 def similar_clips(
@@ -196,7 +198,7 @@ def similar_clips(
                 if len(taken) > count:
                     break
         best = heapq.nlargest(count, best, key=lambda hit: hit.score)
-    return why(catalog, Clip(title_id, span), best)
+    return why(catalog, Clip(title_id, span), best, fusion=space.whole)
 
 
 def similar_titles(
@@ -233,7 +235,8 @@ def similar_titles(
     within = where.within(catalog)
     near = vectors.nearest(title_id, count, within=within)
     found = [Hit(score, name, 0, _whole(catalog, name)) for score, name in near]
-    return why(catalog, Clip(title_id, _whole(catalog, title_id)), found, cues=False)
+    own = Clip(title_id, _whole(catalog, title_id))
+    return why(catalog, own, found, fusion=space.whole, cues=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,18 +27,30 @@ _DEPTH = 10
 """Nearest shots by each modality that are ranked, as a multiple of the root of all shots.
 
 Many, for two reasons: an index compares what is stored, mean and all; and shots that are the best
-by all modalities together are seldom among the first by one (``benchmarks/search_alone.py``).
+by all modalities together are seldom among the first by one. Of the ten best of 100,000 and
+of 200,000 shots .955 to 1 are found (``benchmarks/search_alone.py``).
 """
 
 _NARROW = 64
-"""Numbers per shot up to which all shots are compared: they are quickly read, and directions from
-the mean lie so dense in few dimensions that the nearest by what is stored are others."""
+"""Numbers per shot up to which all shots are compared: they are quickly read."""
+
+_FLAT = 8.0
+"""Directions that shots spread over, of all modalities together, up to which all are compared,
+however wide vectors are: in few, directions from the mean lie so dense that the nearest by what is
+stored are others. With 2.4 the indexes find half of the ten best, with 10 nearly all
+(``benchmarks/search_alone.py``)."""
 
 _AT_ONCE = 8192  # shots whose features are held at once
 
 
 class Space(Protocol):
-    """A way to describe shots, by unit vectors."""
+    """A way to describe shots, by unit vectors.
+
+    Attributes:
+        whole: The fusion of all modalities, where the space has made it.
+    """
+
+    whole: CatalogFusion | None
 
     def title(self, title_id: str) -> Vectors:
         """The vectors ``x_NF`` of a title's shots; zeros for a shot of which nothing is known."""
@@ -60,6 +72,7 @@ class Context:
 
     def __init__(self, catalog: Catalog, version: str | None = None):
         self.catalog, self.version = catalog, catalog.version(version).name
+        self.whole: CatalogFusion | None = None
 
     def title(self, title_id: str) -> Vectors:
         """See :class:`Space`."""
@@ -80,7 +93,8 @@ class Alone:
 
     The vectors depend on a mean over the catalog, and are not stored. Of up to
     :data:`~mediafm.catalog.indexes.EXACT` shots all are compared; of more, those whose stored
-    features of one modality at least are near, by its index.
+    features of one modality at least are near, by its index. Features that are narrow or spread
+    over few directions are all compared.
 
     Args:
         catalog: The catalog.
@@ -90,7 +104,9 @@ class Alone:
 
     def __init__(self, catalog: Catalog, title_id: str, modalities: Sequence[str] | None = None):
         self.catalog = catalog
-        self.fusion = CatalogFusion.of(catalog, title_id, modalities)
+        # Of all: whoever explains what is found asks for the other means next.
+        self.whole: CatalogFusion | None = CatalogFusion.of(catalog, title_id)
+        self.fusion = self.whole if modalities is None else self.whole.only(modalities)
 
     def title(self, title_id: str) -> Vectors:
         """See :class:`Space`."""
@@ -106,7 +122,8 @@ class Alone:
     def nearest(self, query_F: Vector, count: int, titles: Sequence[str] | None) -> list[Near]:
         """See :class:`Space`."""
         width = sum(map(len, self.fusion.means.values()))
-        if width > _NARROW and shots_in(self.catalog, titles) > indexes.EXACT:
+        wide = width > _NARROW and sum(self.fusion.directions.values()) > _FLAT
+        if wide and shots_in(self.catalog, titles) > indexes.EXACT:
             best = _best(count, self._candidates(query_F, count, titles), query_F)
             if len(best) == count:
                 return best

@@ -145,6 +145,16 @@ def query_encoders(
     return found
 
 
+def check_query(query: str) -> None:
+    """Refuses a query that says nothing.
+
+    Raises:
+        MediaFMError: It has no letters and no digits.
+    """
+    if not any(letter.isalnum() for letter in query):
+        raise MediaFMError("there is nothing to look for", do="say what the shot shows")
+
+
 def search(
     catalog: Catalog,
     query: str,
@@ -167,8 +177,7 @@ def search(
     Raises:
         MediaFMError: The query is empty, there is no such way, or none can read the query.
     """
-    if not query.strip():
-        raise MediaFMError("there is nothing to look for", do="say what the shot shows")
+    check_query(query)
     if encoders is None:
         encoders = query_encoders(catalog, only=by)
     ways = [m for m in encoders if by is None or m in by]

@@ -129,7 +129,7 @@ def find_arc(
     name: str,
     *,
     season: int | None = None,
-    probe: str = TONE,
+    probe: str | None = None,
     classes: Sequence[str] = (),
     probes: FittedProbes | None = None,
     version: str | None = None,
@@ -142,7 +142,7 @@ def find_arc(
         catalog: The catalog.
         name: A title, or a series: its episodes follow one another.
         season: Only this season of the series.
-        probe: The probe.
+        probe: The probe, which must be there; by default :data:`TONE`, or what needs none.
         classes: Which of its classes; by default those that change most, :data:`MOST` at most.
         probes: Where the probe is looked for; none by default.
         version: Version of the embeddings, for what needs no probe.
@@ -152,12 +152,19 @@ def find_arc(
 
     Raises:
         CatalogError: There is no such title or series, or it is not embedded.
-        MediaFMError: The probe has no such class, or a window of no length is asked for.
+        MediaFMError: There is no such probe or class, or a window of no length is asked for.
     """
     if smooth is not None and smooth <= 0:
         raise MediaFMError("a window of no length smooths nothing", do="name one above 0")
     titles = _titles(catalog, name, season)
     parts = _parts(catalog, titles)
+    if probe is not None and (probes is None or probes.get(probe) is None):
+        held = probes.usable() if probes is not None else []
+        raise MediaFMError(
+            probes.missing(probe) if probes is not None else f"no probe '{probe}' is fitted",
+            do=f"there are {', '.join(held) or 'none'}; mediafm probe fit makes one",
+        )
+    probe = probe or TONE
     fitted = probes.get(probe) if probes is not None else None
     notes: list[str] = []
     if fitted is not None and probes is not None:
@@ -195,17 +202,15 @@ def find_arc(
     whole = parts[-1].offset + parts[-1].span.duration
     width = smooth or max(_LEAST, whole // _SMOOTH)
     time_G, value_GC = on_axis(tracks, width)
-    drawn = list(range(len(curves)))
-    if not classes:
-        drawn, said = _moving([name for name, _ in curves], np.ptp(value_GC, axis=0))
-        notes += said
+    drawn, said = _moving([name for name, _ in curves], np.ptp(value_GC, axis=0), bool(classes))
+    notes += said
     range_C = np.ptp(value_GC, axis=0)
     if len({unit_of for _, unit_of in curves}) == 1:  # one unit: they compare
         range_C = np.full(len(curves), range_C[drawn].max())
     found = []
     for c, g, track, shot in peaks_of(tracks, time_G, value_GC, range_C, drawn, width, peaks):
         span = track.shots[shot].span
-        text = _said(catalog.cues(track.title_id), span, width)
+        text = _said(catalog.cues(track.title_id), span)
         value = round(float(value_GC[g, c]), 5)
         found.append(Peak(curves[c][0], int(time_G[g]), value, track.title_id, shot, span, text))
     return Arc(
@@ -322,12 +327,14 @@ def _where_known(
     return kept, values, said
 
 
-def _moving(names: Sequence[str], range_C: Scores) -> tuple[list[int], list[str]]:
-    """The curves that are drawn where none are named, and what is said of the others."""
-    moving = [c for c in range(len(names)) if range_C[c] >= _STILL] or list(range(len(names)))
+def _moving(names: Sequence[str], range_C: Scores, named: bool) -> tuple[list[int], list[str]]:
+    """The curves that are drawn, all where they were named, and what is said of the others."""
+    moving = [c for c in range(len(names)) if range_C[c] >= _STILL]
     drawn = sorted(moving, key=lambda c: -range_C[c])[:MOST]
+    if named or not moving:
+        drawn = list(range(len(names)))
     notes = []
-    if len(moving) > len(drawn):
+    if len(moving) > len(drawn) and not named:
         notes.append(
             f"{len(drawn)} of {len(moving)} classes are drawn, those that change most; --class "
             "names others"
@@ -358,14 +365,7 @@ def _union(spans: list[Span]) -> list[Span]:
     return found
 
 
-def _said(cues: list[Cue], span: Span, width: int) -> str:
-    """The longest line of a shot, else the nearest one within the window."""
-    spoken = [cue for cue in cues if cue.kind == "speech"]
-    inside = [cue for cue in spoken if span.touches(cue.span)]
-    if inside:
-        return " ".join(max(inside, key=lambda cue: len(cue.text)).text.split())
-    middle = (span.start + span.end) // 2
-    near = min(spoken, key=lambda cue: abs(cue.span.start - middle), default=None)
-    if near is None or abs(near.span.start - middle) > width:
-        return ""
-    return " ".join(near.text.split())
+def _said(cues: list[Cue], span: Span) -> str:
+    """The longest line of a shot."""
+    inside = [cue.text for cue in cues if cue.kind == "speech" and span.touches(cue.span)]
+    return " ".join(max(inside, key=len, default="").split())

@@ -20,7 +20,7 @@ from mediafm.catalog.clip import unit
 from mediafm.errors import MediaFMError
 from mediafm.suggest.clips import SPOILER
 from mediafm.suggest.fitted import FittedProbes, noted
-from mediafm.suggest.suggestion import Suggestion, Suggestions, diverse, percentile
+from mediafm.suggest.suggestion import Suggestion, Suggestions, diverse, of_others, percentile
 
 CHOSEN = "artwork"
 """A probe of what people chose (``mediafm suggest accept artwork``), where one is fitted."""
@@ -110,7 +110,7 @@ def suggest_artwork(
     found: list[Suggestion] = []
     for k in diverse(score_K, x_NH[places].astype(np.float64), spans, count):
         reasons = tuple(
-            f"{name} than {100 * share_K[k]:.0f}% of the title's keyframes"
+            f"{name} than {of_others(share_K[k])} keyframes of the title"
             for name, share_K in shares.items()
         )
         numbers = {name: round(float(x_K[k]), 5) for name, x_K in evidence.items()}

@@ -145,6 +145,7 @@ def suggest_breaks(
         notes.append(
             f"no scene begins {spacing / US:g} s or more from both ends, away from speech"
             + (" and from excluded categories" if exclude else "")
+            + (": name a smaller --spacing" if spacing > 10 * US else "")
         )
     by = (cut.by, *([LIKED] if liked else []), *([CATEGORIES] if probe is not None else []))
     return Suggestions(title_id, "ad-breaks", found, by, noted(probes, notes))

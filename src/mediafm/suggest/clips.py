@@ -19,7 +19,14 @@ from mediafm.catalog import Catalog
 from mediafm.catalog.clip import pooled, shots_of, times_of, unit
 from mediafm.errors import MediaFMError
 from mediafm.suggest.fitted import FittedProbes, noted
-from mediafm.suggest.suggestion import Scores, Suggestion, Suggestions, diverse, percentile
+from mediafm.suggest.suggestion import (
+    Scores,
+    Suggestion,
+    Suggestions,
+    diverse,
+    of_others,
+    percentile,
+)
 from mediafm.timeline import US, Clip, Cue, Shot, Span
 
 CHOSEN, CLICKED = "clip-retrieval", "clip-popularity"
@@ -63,7 +70,9 @@ def suggest_clips(
         CatalogError: There is no such title, or it is not embedded.
         MediaFMError: No clip can last so long, or the title has no shots.
     """
-    if not 0 < shortest <= longest:
+    if shortest <= 0:
+        raise MediaFMError("clips of no length are none", do="name a least length above 0")
+    if shortest > longest:
         raise MediaFMError(
             f"no clip lasts at least {shortest / US:g} s and at most {longest / US:g} s",
             do="swap the lengths",
@@ -227,12 +236,9 @@ _WORDS = {
 
 def _reasons(span: Span, shares: dict[str, float], cues: Sequence[Cue]) -> tuple[str, ...]:
     ordered = sorted(shares.items(), key=lambda item: -item[1])
-    found = [
-        f"{_WORDS[name]}: above {100 * share:.0f}% of the candidates" for name, share in ordered
-    ]
-    said = [cue.text.replace("\n", " ") for cue in cues if span.touches(cue.span)]
+    found = [f"{_WORDS[name]}: above {of_others(share)} candidates" for name, share in ordered]
+    spoken = [c.text for c in cues if c.kind == "speech" and span.touches(c.span)]
+    said = [" ".join(text.split()) for text in spoken]
     if said:
-        found.append(
-            f"begins with “{said[0]}”" if len(said) == 1 else f"“{said[0]}” … “{said[-1]}”"
-        )
+        found.append(f"“{said[0]}”" if len(said) == 1 else f"“{said[0]}” … “{said[-1]}”")
     return tuple(found)

@@ -126,7 +126,8 @@ def feature_rows(
         ``title_id``, ``title``, ``kind``, ``series_id``, ``year``, ``seconds``, ``shots``;
         ``embedding``, the mean of its shots in context, unit-normed; ``nearest`` and
         ``nearest_cosine``; and ``PROBE.CLASS``, the mean probability over the title's time, null
-        where nothing that the probe reads is known of it.
+        where nothing that the probe reads is known of it; classes that the probe cannot tell are
+        left out.
 
     Raises:
         CatalogError: There is no such title or version, or nothing is embedded.
@@ -177,8 +178,11 @@ def _row(
         clips = scene_clips(catalog, title_id, probes, version)
         for probe in wanted:
             p_C = mean_over(probe, probes, clips)
-            for name, p in zip(probe.head.classes, p_C.tolist(), strict=True):
-                row[f"{probe.name}.{name}"] = None if math.isnan(p) else round(p, 5)
+            for c in probe.telling:
+                p = float(p_C[c])
+                row[f"{probe.name}.{probe.head.classes[c]}"] = (
+                    None if math.isnan(p) else round(p, 5)
+                )
     return row
 
 

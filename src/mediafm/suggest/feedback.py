@@ -66,6 +66,7 @@ class Written:
         rows: What was written.
         replaced: How many rows of the same clips were there, and say this now.
         total: How many rows the file has now.
+        titles: Of which titles.
     """
 
     file: Path
@@ -73,6 +74,7 @@ class Written:
     rows: list[Row]
     replaced: int
     total: int
+    titles: tuple[str, ...] = ()
 
 
 def task_of(kind: str, labels: Path | None = None, name: str | Path | None = None) -> Task:
@@ -119,10 +121,15 @@ def place(catalog: Catalog, kind: str, text: str) -> Clip:
     """
     if "@" not in text or catalog.find(text) is not None:
         if kind != "tags":
-            raise MediaFMError(f"'{text}' names no time", do=f"write {text}@3:10")
+            times = "3:10-3:24" if kind == "clips" else "3:10"
+            raise MediaFMError(f"'{text}' names no time", do=f"write {text}@{times}")
         return catalog.clip(text).clip
     title_id, first, last = parse_clip(text)
     shots = catalog.shots(title_id)
+    if last is not None and kind in ("artwork", "ad-breaks", "scenes"):
+        raise MediaFMError(
+            f"{kind} are told by one time, '{text}' has two", do="leave the second out"
+        )
     if kind == "artwork":
         return Clip(title_id, shot_at(catalog, title_id, _snap(shots, first)).span)
     if kind in ("ad-breaks", "scenes"):
@@ -141,8 +148,14 @@ def place(catalog: Catalog, kind: str, text: str) -> Clip:
     if last is None:
         raise MediaFMError(f"'{text}' has no end", do=f"write {text}-TIME")
     if last <= first:
-        raise MediaFMError(f"'{text}' ends before it starts", do="swap the times")
+        what = "ends where it starts" if last == first else "ends before it starts"
+        raise MediaFMError(f"'{text}' {what}", do="name two times, the earlier first")
     span = catalog.clip(title_id, first, last).clip.span
+    if last > span.end + _NEAR:
+        raise MediaFMError(
+            f"{format_time(last)} is after the end", where=title_id,
+            do=f"the title runs to {format_time(span.end)}",
+        )  # fmt: skip
     return Clip(title_id, Span(_snap(shots, span.start), _snap(shots, span.end)))
 
 
@@ -188,8 +201,8 @@ def judge_tags(
         if answer == "corrected" or named:
             raise MediaFMError(f"'{task.name}' says yes or no", do="accept it, or reject it")
         return Row(clip, "1" if bool(suggested) == (answer == "accepted") else "0", answer)
-    if wrong := [name for name in named if "|" in name or not name.strip()]:
-        raise MediaFMError(f"'{wrong[0]}' is no name of a tag", do="name each with a --tag")
+    if wrong := [n for n in named if "|" in n or not n.strip() or not n.isprintable()]:
+        raise MediaFMError(f"{wrong[0]!a} is no name of a tag", do="name each with a --tag")
     tags = list(dict.fromkeys(suggested))
     if answer == "corrected":
         if not named:
@@ -235,6 +248,8 @@ def record(task: Task, rows: Sequence[Row]) -> Written:
         MediaFMError: The file holds something else, or cannot be written. It stays as it was.
     """
     file = task.labels
+    if file.parent.is_file():
+        raise MediaFMError("is a file", where=file.parent, do="name the folder of label files")
     lock = file.with_name(f".{file.name}.lock")
     replaced = 0
     try:
@@ -263,7 +278,8 @@ def record(task: Task, rows: Sequence[Row]) -> Written:
             write_whole(file, text.getvalue().encode())
     except OSError as error:
         raise MediaFMError(f"cannot be written ({describe_os_error(error)})", where=file) from None
-    return Written(file, task.column, list(rows), replaced, len(held))
+    titles = tuple(dict.fromkeys(cells["title_id"] for cells in held))
+    return Written(file, task.column, list(rows), replaced, len(held), titles)
 
 
 def _new(file: Path, header: Sequence[str], clip: Clip, column: str) -> dict[str, str]:
@@ -282,24 +298,32 @@ def _new(file: Path, header: Sequence[str], clip: Clip, column: str) -> dict[str
 
 def _read(file: Path, column: str) -> tuple[list[str], list[dict[str, str]]]:
     """Header and rows of a label file of ours, or of one that rows of ours can go into."""
-    if not file.exists():
-        return ["title_id", "start", "end", column, _ANSWER], []
-    wanted = f"it has no columns title_id, start, end and {column}, separated by commas"
     try:
+        if not file.exists() or not file.stat().st_size:
+            return ["title_id", "start", "end", column, _ANSWER], []
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.DictReader(text, strict=True)
-            header = list(reader.fieldnames or [])
-            rows = list(reader)
-    except (csv.Error, UnicodeError):
-        header, rows = [], []
+            header, rows = list(reader.fieldnames or []), []
+            for cells in reader:
+                if None in cells or None in cells.values():
+                    raise MediaFMError(
+                        f"line {reader.line_num} has more or fewer cells than the header",
+                        where=file,
+                        do="mend it first",
+                    )
+                rows.append(cells)
+    except UnicodeError:
+        raise MediaFMError("is not UTF-8 text", where=file, do="save it as CSV UTF-8") from None
+    except csv.Error as error:
+        raise MediaFMError(f"is no CSV file ({error})", where=file, do="mend it first") from None
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise MediaFMError(f"has two columns '{twice[0]}'", where=file, do="rename one of them")
     times = {"start", "end"} <= {*header} or {"start_us", "end_us"} <= {*header}
-    if not {"title_id", column} <= {*header} or not times or len({*header}) < len(header):
+    if not {"title_id", column} <= {*header} or not times:
         raise MediaFMError(
-            f"cannot take an answer: {wanted}", where=file, do="name another folder with --labels"
-        )
-    if any(None in cells or None in cells.values() for cells in rows):
-        raise MediaFMError(
-            "has rows with more or fewer cells than its header", where=file, do="mend them first"
+            f"has no columns title_id, start, end and {column}, separated by commas",
+            where=file,
+            do="name another folder with --labels",
         )
     return header, rows
 

@@ -45,7 +45,9 @@ class FittedProbes:
 
     def missing(self, name: str) -> str:
         """Why there is no such probe, in words."""
-        return self._refused.get(name, f"no probe '{name}' is fitted")
+        nowhere = self.folder is not None and not self.folder.exists()
+        where = f" (there is no folder {self.folder})" if nowhere else ""
+        return self._refused.get(name, f"no probe '{name}' is fitted{where}")
 
     def get(self, name: str) -> Probe | None:
         """A probe; ``None`` where there is none, or where it does not fit, which is noted.
@@ -62,6 +64,10 @@ class FittedProbes:
         if self.folder is None:
             return []
         return sorted(path.parent.name for path in self.folder.glob(f"*/{ABOUT}"))
+
+    def usable(self) -> list[str]:
+        """The probes that fit the catalog."""
+        return [name for name in self.names() if self.get(name) is not None]
 
     def _load(self, name: str) -> Probe | None:
         if self.folder is None or not (self.folder / name / ABOUT).exists():

@@ -102,7 +102,7 @@ def find_scenes(
             )
         missing = f"nothing that probe '{PROBE}' reads is known of the title"
     else:
-        missing = f"no probe '{PROBE}' is fitted"
+        missing = probes.missing(PROBE) if probes is not None else f"no probe '{PROBE}' is fitted"
     score_N = novelty(catalog.embeddings(version, title_id))
     notes = noted(probes, (f"{missing}: by where the embeddings change",))
     return Segmentation(title_id, _between(shots, score_N >= LEVEL, score_N), "novelty", notes)

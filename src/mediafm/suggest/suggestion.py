@@ -74,6 +74,14 @@ def percentile(score_N: npt.ArrayLike) -> Scores:
     return shares
 
 
+def of_others(share: float) -> str:
+    """A share of the others in words: ``84% of the other``, ``all other``."""
+    whole = round(100 * share)
+    if whole in (0, 100):
+        return "all other" if whole else "none of the other"
+    return f"{whole}% of the other"
+
+
 def diverse(
     score_N: Scores, x_NH: Vectors, spans: list[Span], count: int, weight: float = 0.5
 ) -> list[int]:

@@ -24,6 +24,8 @@ from mediafm.timeline import Clip
 NEAREST = 5
 """Titles that vote on what is not known of another."""
 FIELDS = ("genres", "tags")
+_DOUBT = 0.3
+"""A vote for nothing, of a title at this cosine: neighbours that are hardly like it decide less."""
 _HALF = 0.5  # share of the votes that a genre or a tag needs
 NO_PROBE = "no probe that gives classes is fitted (mediafm probe fit clip-tone --labels FILE)"
 
@@ -102,7 +104,7 @@ def chosen(probes: FittedProbes | None, only: Sequence[str] = ()) -> list[Probe]
         if probe is None:
             raise MediaFMError(
                 probes.missing(name),
-                do=f"there are {', '.join(probes.names()) or 'none'}; mediafm probe fit makes one",
+                do=f"there are {', '.join(probes.usable()) or 'none'}; mediafm probe fit makes one",
             )
         if probe.head.kind == "ranking":
             raise MediaFMError(f"'{name}' orders clips, it gives no tags", do="name another probe")
@@ -174,7 +176,7 @@ def tagged(probe: Probe, clip: Clip, p_C: Scores) -> Tagged:
         clip: The clip.
         p_C: Its calibrated probabilities.
     """
-    order = np.argsort(-p_C, kind="stable").tolist()
+    order = [c for c in np.argsort(-p_C, kind="stable").tolist() if c in probe.telling] or [0]
     if probe.head.kind == "multi-class":
         given = order[:1]
     else:
@@ -186,7 +188,7 @@ def tagged(probe: Probe, clip: Clip, p_C: Scores) -> Tagged:
     return Tagged(
         clip.title_id,
         clip.span,
-        round(float(p_C[order[0]]), 4),
+        round(float(p_C[(given or order)[0]]), 4),
         reasons,
         {classes[c]: round(float(p_C[c]), 4) for c in order},
         probe.name,
@@ -202,7 +204,7 @@ def by_nearest(
     *,
     version: str | None = None,
 ) -> tuple[list[Tagged], str]:
-    """Genres and tags that titles like one have in the catalog, each voting by its cosine.
+    """Genres and tags that titles like one have, each series voting by the cosine of its nearest.
 
     Args:
         catalog: The catalog.
@@ -220,10 +222,13 @@ def by_nearest(
         return [], "and no other title is like this one"
     whole = catalog.clip(title_id).clip.span
     found = []
+    voters: dict[str, Hit] = {}
+    for hit in near:  # best first: a series has one vote, that of its nearest title
+        voters.setdefault(catalog.title(hit.title_id).series_id or hit.title_id, hit)
     for field in FIELDS:
         votes: dict[str, float] = {}
-        total = 0.0
-        for hit in near:
+        total = _DOUBT
+        for hit in voters.values():
             own: tuple[str, ...] = getattr(catalog.title(hit.title_id), field)
             total += hit.score if own else 0.0
             for value in own:
