@@ -45,7 +45,14 @@ class Tour:
     def __init__(self, folder: Path, pictures: str):
         self.folder, self.pictures = folder.resolve(), pictures
         self.page: list[str] = []
+        self.places = {str(self.folder): "/OUT"}
         (self.folder / pictures).mkdir(parents=True, exist_ok=True)
+
+    def without_paths(self, text: str) -> str:
+        """A page for others does not say where things lie here."""
+        for path, name in self.places.items():
+            text = text.replace(path, name)
+        return text
 
     def say(self, text: str) -> None:
         """Adds a paragraph to the page."""
@@ -70,7 +77,7 @@ class Tour:
         line = " ".join(quoted(a) for a in arguments)
         print(f"{time.monotonic() - began:7.1f} s  mediafm {line}", flush=True)
         if show:
-            said = cut(done.stdout.replace(str(self.folder), "/OUT"))
+            said = cut(self.without_paths(done.stdout))
             self.page.append(f"```console\n$ mediafm {line}\n{said}\n```")
         return done.stdout
 
@@ -82,7 +89,7 @@ class Tour:
 
     def show(self, file: str, lines: int = 12) -> None:
         """Shows how a file begins."""
-        text = (self.folder / file).read_text("utf-8").replace(str(self.folder), "/OUT")
+        text = self.without_paths((self.folder / file).read_text("utf-8"))
         self.page.append(f"`{file}`:\n\n```text\n{cut(text, lines)}\n```")
 
 
@@ -255,6 +262,7 @@ def film(tour: Tour, path: Path) -> None:
     link = tour.folder / "own" / path.name
     if not link.exists():
         link.symlink_to(path.resolve())
+    tour.places[str(path.resolve().parent)] = "/films"
     prepare(tour, "own", "own-catalog", "own-model")
     catalog = Catalog.open(tour.folder / "own-catalog")
     [title] = [title.title_id for title in catalog.titles()]
