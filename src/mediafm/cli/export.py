@@ -12,6 +12,7 @@ from mediafm.cli.output import (
     CATALOG,
     CatalogOption,
     JsonOption,
+    Title,
     VersionOption,
     print_json,
     reporter,
@@ -30,7 +31,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-Title = Annotated[str, typer.Argument(help="The title's id, as `mediafm info` lists it.")]
 Out = Annotated[
     Path,
     typer.Option("--out", "-o", help=".otio, .edl, .xml, .vtt, .csv, .jsonl or .parquet file."),

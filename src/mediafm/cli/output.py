@@ -25,6 +25,7 @@ ModelOption = Annotated[Path, typer.Option("--model", "-m", help="Folder of the 
 VersionOption = Annotated[
     str | None, typer.Option(help="Version of the embeddings; the current one by default.")
 ]
+Title = Annotated[str, typer.Argument(help="The title's id, as `mediafm info` lists it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 CATALOG = "mediafm-catalog"

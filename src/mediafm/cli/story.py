@@ -13,6 +13,7 @@ from mediafm.cli.output import (
     CATALOG,
     CatalogOption,
     JsonOption,
+    Title,
     VersionOption,
     print_json,
     print_table,
@@ -22,8 +23,6 @@ from mediafm.cli.pictures import PictureOption, check_picture, draw_scenes
 from mediafm.cli.probing import PROBES, ProbesOption
 from mediafm.files import file_stem
 from mediafm.timeline import US, format_time
-
-Title = Annotated[str, typer.Argument(help="The title's id, as `mediafm info` lists it.")]
 
 
 def scenes(

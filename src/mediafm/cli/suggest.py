@@ -15,6 +15,7 @@ from mediafm.cli.output import (
     CATALOG,
     CatalogOption,
     JsonOption,
+    Title,
     VersionOption,
     print_json,
     print_table,
@@ -38,7 +39,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-Title = Annotated[str, typer.Argument(help="The title's id, as `mediafm info` lists it.")]
 Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")]
 Spoilers = Annotated[bool, typer.Option("--spoilers", help="Also from the last part of the title.")]
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from mediafm.catalog import Catalog
 from mediafm.report.material import clock, picture, stamp
 from mediafm.report.picture import time_ticks
-from mediafm.report.style import FAINT, FILM, INK, MODALITY, OTHER, SOFT, Board, fit, render, write
+from mediafm.report.style import FAINT, INK, MODALITY, OTHER, SOFT, Board, fit, render, write
 from mediafm.suggest.arc import Arc, Curve, Peak, figure
 from mediafm.timeline import US
 
@@ -54,17 +54,7 @@ def draw(catalog: Catalog, arc: Arc, *, keyframes: bool = True) -> bytes:
         left = _RIGHT + (n % _PER_ROW) * (card + _BETWEEN)
         top = curves_end + 0.75 + (n // _PER_ROW) * (tall + _CAPTION)
         if tall:
-            axes = board.axes(left, top, card, tall)
-            axes.set_facecolor(FILM)
-            axes.set_xlim(0, card)
-            axes.set_ylim(0, tall)
-            if image is not None:
-                scale = min(card / image.width, tall / image.height)
-                x, y = image.width * scale / 2, image.height * scale / 2
-                box = (card / 2 - x, card / 2 + x, tall / 2 - y, tall / 2 + y)
-                axes.imshow(np.asarray(image), extent=box, aspect="auto")
-                axes.set_xlim(0, card)
-                axes.set_ylim(0, tall)
+            board.picture((left, top, card, tall), image)
         _caption(board, arc, peak, n + 1, (left, top + tall, card), colours[peak.curve])
     return render(board.figure)
 

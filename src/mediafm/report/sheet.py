@@ -127,7 +127,7 @@ def _drawn(catalog: Catalog, cell: Cell, named: bool) -> _Drawn:
 
 
 def _draw(catalog: Catalog, rows: Sequence[Row], heading: str) -> bytes:
-    from mediafm.report.style import CONTEXTUAL, FILM, INK, SOFT, Board, fit, render
+    from mediafm.report.style import CONTEXTUAL, INK, SOFT, Board, fit, render
 
     queries = any(row.query is not None for row in rows)
     columns = max(len(row.cells) + (row.query is not None) for row in rows)
@@ -158,17 +158,7 @@ def _draw(catalog: Catalog, rows: Sequence[Row], heading: str) -> bytes:
             board.write(_EDGE + wide + _GAP + apart, top, "found", size=10, color=SOFT)
         for place, cell in enumerate(cells):
             left = _EDGE + place * (wide + _GAP) + apart * (place > 0 and asked)
-            axes = board.axes(left, top + 0.1, wide, tall)
-            axes.set_facecolor(FILM)
-            axes.set_xlim(0, wide)
-            axes.set_ylim(0, tall)
-            if cell.image is not None:
-                scale = min(wide / cell.image.width, tall / cell.image.height)
-                x, y = cell.image.width * scale / 2, cell.image.height * scale / 2
-                box = (wide / 2 - x, wide / 2 + x, tall / 2 - y, tall / 2 + y)
-                axes.imshow(np.asarray(cell.image), extent=box, aspect="auto")
-                axes.set_xlim(0, wide)
-                axes.set_ylim(0, tall)
+            axes = board.picture((left, top + 0.1, wide, tall), cell.image)
             for spine in axes.spines.values():
                 spine.set(visible=asked and place == 0, color=CONTEXTUAL, linewidth=2.5)
             below = top + 0.1 + tall

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 DPI = 120
 
@@ -121,6 +123,20 @@ class Board:
         for spine in found.spines.values():
             spine.set_visible(False)
         return found
+
+    def picture(self, box: tuple[float, float, float, float], image: Image.Image | None) -> Axes:
+        """A picture in a box (left, top, width, height), black where it does not fill it."""
+        left, top, wide, tall = box
+        axes = self.axes(left, top, wide, tall)
+        axes.set_facecolor(FILM)
+        if image is not None:
+            scale = min(wide / image.width, tall / image.height)
+            x, y = image.width * scale / 2, image.height * scale / 2
+            extent = (wide / 2 - x, wide / 2 + x, tall / 2 - y, tall / 2 + y)
+            axes.imshow(np.asarray(image), extent=extent, aspect="auto")
+        axes.set_xlim(0, wide)
+        axes.set_ylim(0, tall)
+        return axes
 
     def write(self, left: float, top: float, text: str, **how: object) -> Text:
         """Text whose baseline lies ``top`` inches below the upper edge."""
