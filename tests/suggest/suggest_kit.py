@@ -1,9 +1,13 @@
-"""Pictures for the tests of suggestions."""
+"""Pictures, and somebody who answers, for the tests of suggestions."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
+
+from mediafm.suggest.feedback import Row, record, task_of
+from mediafm.timeline import US, Clip, Span
 
 
 def jpeg(seed: int, blur: float = 0.0, dark: bool = False) -> bytes:
@@ -14,3 +18,11 @@ def jpeg(seed: int, blur: float = 0.0, dark: bool = False) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
+
+
+def answer_often(folder: str, name: str) -> None:
+    """Twelve answers, one after the other: run in a process of its own."""
+    task = task_of("clips", Path(folder))
+    for second in range(12):
+        clip = Clip(name, Span(second * US, (second + 1) * US))
+        record(task, [Row(clip, "1", "accepted")])

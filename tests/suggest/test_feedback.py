@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from suggest_kit import answer_often
 
 from mediafm.catalog import Catalog
 from mediafm.cli.main import main
@@ -235,38 +236,9 @@ def test_a_folder_that_cannot_be_written(film, tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def _answers(folder, name):
-    task = task_of("clips", Path(folder))
-    for second in range(12):
-        clip = Clip(name, Span(second * US, (second + 1) * US))
-        record(task, [Row(clip, "1", "accepted")])
-
-
-def test_an_empty_file_is_begun_and_other_text_is_not(film, tmp_path, capsys):
-    (tmp_path / "clips.csv").touch()
-    answer("accept", "clips", "film@0-2", labels=tmp_path, uri=film.uri)
-    assert [row["worthy"] for row in rows_of(tmp_path / "clips.csv")] == ["1"]
-    (tmp_path / "clips.csv").write_bytes(b"title_id,start,end,worthy\ncaf\xe9,1,2,1\n")
-    answer("accept", "clips", "film@0-2", labels=tmp_path, uri=film.uri, code=1)
-    assert "clips.csv: is not UTF-8 text" in capsys.readouterr().err
-    answer("accept", "clips", "film@0-2", labels=tmp_path / "clips.csv", uri=film.uri, code=1)
-    assert "clips.csv: is a file; name the folder of label files" in capsys.readouterr().err
-
-
-def test_tags_by_name_and_new_ones(probed, tmp_path, capsys):
-    catalog, probes = probed
-    where = ["--probes", str(probes.folder)]
-    answer("correct", "tags", "t1@0-8", "--tag", "gladd", *where, labels=tmp_path, uri=catalog.uri)
-    assert "'gladd' is a new class; did you mean 'glad'?" in capsys.readouterr().out
-    answer("accept", "tags", "t1@0-8", *where, labels=tmp_path, uri=catalog.uri)
-    tag = rows_of(tmp_path / "tones.csv")[0]["tone"]
-    answer("reject", "tags", "t1@0-8", "--tag", tag, *where, labels=tmp_path, uri=catalog.uri)
-    assert rows_of(tmp_path / "tones.csv")[0]["tone"] == ""
-
-
 def test_answers_of_several_at_once_are_all_kept(tmp_path):
     context = multiprocessing.get_context("spawn")
-    people = [context.Process(target=_answers, args=(str(tmp_path), f"p{n}")) for n in range(3)]
+    people = [context.Process(target=answer_often, args=(str(tmp_path), f"p{n}")) for n in range(3)]
     for person in people:
         person.start()
     for person in people:
