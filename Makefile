@@ -39,5 +39,5 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "mediafm needs Python 3.11 or newer; say which with make PYTHON=python3.11")'
 	@$(PYTHON) -c 'import venv, ensurepip' || (echo "Python's venv module is missing: apt-get install python3-venv"; exit 1)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,hf,api,asr,ocr,otio,tensorboard,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,hf,api,asr,ocr,otio,serve,tensorboard,dev]'
 	touch $(READY)

@@ -1,9 +1,11 @@
 """Fixtures that every test folder shares."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -18,15 +20,33 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["MEDIAFM_TRAINING_CACHE"] = str(tmp_path_factory.mktemp("training"))
 
 
+def absent(name: str, reason: str) -> NoReturn:
+    """Skips a test for what is not on this machine, or fails it where ``MEDIAFM_REQUIRE`` names it.
+
+    Args:
+        name: ``shared`` or ``browser``.
+        reason: What is missing, in words.
+    """
+    if name in REQUIRED:
+        pytest.fail(f"{reason}, and MEDIAFM_REQUIRE names '{name}'")
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real media and data beside the checkout; skips where it is absent."""
     if not SHARED.is_dir():
-        reason = f"the real media and data are not at {SHARED}"
-        if "shared" in REQUIRED:
-            pytest.fail(f"{reason}, and MEDIAFM_REQUIRE names them")
-        pytest.skip(reason)
+        absent("shared", f"the real media and data are not at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a real browser; skips where there is none."""
+    found = os.environ.get("MEDIAFM_CHROMIUM") or shutil.which("chromium")
+    if found is None:
+        absent("browser", "there is no Chromium (apt-get install chromium)")
+    return found
 
 
 @pytest.fixture

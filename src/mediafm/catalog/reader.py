@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -59,6 +59,10 @@ class CatalogReader:
                 with self._guard():
                     self._pinned = Snapshot.take(self._store, self._cache)
             return self._pinned
+
+    def state(self) -> Hashable:
+        """Equal for two catalogs opened at one place that show the same."""
+        return self._snapshot().state
 
     def titles(self) -> list[TitleRecord]:
         """All titles, sorted by ``title_id``."""
@@ -150,15 +154,19 @@ class CatalogReader:
         columns = (column.to_pylist() for column in table.columns)
         return [Cue(Span(start, end), *rest) for start, end, *rest in zip(*columns, strict=True)]
 
-    def keyframes(self, title_id: str) -> list[bytes | None]:
-        """The JPEG of every shot, ``None`` where a shot has none."""
+    def keyframes(
+        self, title_id: str, first: int = 0, end: int | None = None
+    ) -> list[bytes | None]:
+        """The JPEG of every shot, or of a part of them; ``None`` where one has none."""
         snapshot = self._snapshot()
         title = self._title(snapshot, title_id)
-        table = self._rows(snapshot, "keyframes", title, "shot", "jpeg")
-        pictures: list[bytes | None] = [None] * title.shots
-        for shot, jpeg in zip(*(column.to_pylist() for column in table.columns), strict=True):
-            pictures[shot] = jpeg
-        return pictures
+        wanted = range(title.shots)[first:end]
+        pinned = snapshot.tables.get("keyframes")
+        if pinned is None:
+            return [None] * len(wanted)
+        with self._guard():
+            found = pinned.between(title.ingest_id, "shot", wanted, "jpeg")
+        return [found.get(shot) for shot in wanted]
 
     def keyframe(self, title_id: str, shot: int) -> bytes | None:
         """The JPEG of one shot, ``None`` where it has none.
@@ -177,7 +185,7 @@ class CatalogReader:
         if pinned is None:
             return None
         with self._guard():
-            return pinned.one(title.ingest_id, "shot", shot, "jpeg")
+            return pinned.between(title.ingest_id, "shot", range(shot, shot + 1), "jpeg").get(shot)
 
     def encoders(self) -> dict[str, EncoderRecord]:
         """Modality to the current encoder of its committed features, sorted by modality."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import shlex
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import cached_property
 
 from mediafm.catalog.records import EncoderMark, EncoderRecord, TitleRecord
@@ -152,6 +152,23 @@ class Snapshot:
             "titles are replaced faster than the catalog can be opened",
             where=store.where,
             do="try again when fewer ingests run",
+        )
+
+    @property
+    def state(self) -> tuple[Hashable, ...]:
+        """Equal for two snapshots that show readers the same.
+
+        Tables of titles' children grow while a title is written, which shows with its commit only.
+        """
+        seen = ("versions", "promotions", "validations", "embeddings/")
+        return (
+            tuple((title.ingest_id, title.committed_at) for title in self.titles.values()),
+            tuple(dataclasses.astuple(mark) for mark in self.marks),
+            tuple(
+                (name, table.dataset.version)
+                for name, table in sorted(self.tables.items())
+                if name.startswith(seen)
+            ),
         )
 
     def repin(self, name: str) -> PinnedTable | None:

@@ -329,17 +329,33 @@ class PinnedTable:
 
         return self.lasting(read)
 
-    def one(self, ingest_id: str, key: str, value: int, column: str) -> Any | None:
-        """One value of one ingest, found by an integer column; reads no other row's value."""
-        keys = self.rows(ingest_id, [key])[key].to_pylist()
-        if value not in keys:
-            return None
+    def between(self, ingest_id: str, key: str, keys: range, column: str) -> dict[int, Any]:
+        """Values of one ingest by an integer column; reads those between the first and the last.
+
+        Args:
+            ingest_id: The ingest.
+            key: The integer column.
+            keys: Which rows are wanted.
+            column: What is read of them.
+
+        Returns:
+            Key to value; keys that the ingest has not are left out.
+        """
+        held = self.rows(ingest_id, [key])[key].to_pylist()
+        places = [place for place, value in enumerate(held) if value in keys]
+        if not places:
+            return {}
+        first, end = places[0], places[-1] + 1
 
         def read() -> pa.Table:
-            place = self.runs[ingest_id][0] + keys.index(value)
-            return self.dataset.to_table(columns=[column], offset=place, limit=1)
+            start = self.runs[ingest_id][0] + first
+            return self.dataset.to_table(
+                columns=[column], offset=start, limit=end - first, scan_in_order=True
+            )
 
-        return self.lasting(read, [ingest_id])[column][0].as_py()
+        values = self.lasting(read, [ingest_id])[column].to_pylist()
+        pairs = zip(held[first:end], values, strict=True)
+        return {value: found for value, found in pairs if value in keys}
 
     def present_counts(self, ingest_ids: Iterable[str]) -> dict[str, int]:
         """Ingest id to the number of its rows whose ``present`` is true."""

@@ -13,10 +13,7 @@ from mediafm.cli.probing import PROBES, ProbesOption, counted
 from mediafm.errors import MediaFMError
 
 if TYPE_CHECKING:
-    from mediafm.probes.task import Task
-    from mediafm.suggest import FittedProbes
     from mediafm.suggest.feedback import Answer
-    from mediafm.timeline import Clip
 
 Kind = Annotated[
     str,
@@ -116,6 +113,7 @@ def _answer(
     from mediafm.catalog import Catalog
     from mediafm.suggest import FittedProbes
     from mediafm.suggest.feedback import judge, judge_tags, place, record, task_of
+    from mediafm.suggest.tags import tags_in_answer
 
     task = task_of(kind, labels, task_name)
     notes: list[str] = []
@@ -126,7 +124,7 @@ def _answer(
         if to is not None:
             raise MediaFMError("--to names a place", do="name the tags that apply, with --tag")
         held = FittedProbes(catalog, folder, version)
-        named, suggested, notes = _tags(answer, task, clip, held, tags or [])
+        named, suggested, notes = tags_in_answer(answer, task, clip, held, tags or [])
         rows = [judge_tags(clip, answer, task, suggested, named)]
     else:
         if tags:
@@ -153,26 +151,3 @@ def _answer(
         say(f"next: mediafm probe fit {task_name or task.name} --labels {written.file}")
     else:
         say("next: answers in other series, too: a probe is measured on series it has not seen")
-
-
-def _tags(
-    answer: Answer, task: Task, clip: Clip, probes: FittedProbes, named: list[str]
-) -> tuple[list[str], tuple[str, ...], list[str]]:
-    """Tags that a user named, as labels write them; those that were suggested; and notes."""
-    from mediafm.probes.cells import did_you_mean
-    from mediafm.suggest.tags import tags_of
-
-    suggested: tuple[str, ...] = ()
-    if answer == "accepted" or (answer == "rejected" and (named or task.kind == "binary")):
-        suggested = tags_of(probes.catalog, probes, task.name, clip, version=probes.version)
-    probe = probes.get(task.name) if named else None
-    if probe is None:
-        return named, suggested, []
-    found, notes = [], []
-    for name in named:
-        number = probe.find(name)
-        found.append(name if number is None else probe.head.classes[number])
-        if number is None:
-            hint = did_you_mean(name, probe.names)
-            notes.append(f"'{name}' is a new class" + (f"; {hint}" if hint else ""))
-    return found, suggested, notes

@@ -18,6 +18,7 @@ from mediafm.cli import (
     probe,
     report,
     runs,
+    serve,
     story,
     suggest,
     titles,
@@ -57,6 +58,7 @@ app.command("arc")(story.arc)
 app.add_typer(suggest.app)
 app.add_typer(export.app)
 app.command("plot")(look.plot)
+app.command("serve")(serve.serve)
 app.command("info")(look.info)
 app.command("runs")(runs.runs)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,7 +29,7 @@ from mediafm.cli.probing import (
 from mediafm.errors import MediaFMError
 
 if TYPE_CHECKING:
-    from mediafm.catalog import Catalog, VersionRecord
+    from mediafm.catalog import VersionRecord
 
 app = typer.Typer(
     name="version",
@@ -49,9 +48,10 @@ def list_(catalog: CatalogOption = CATALOG, json: JsonOption = False) -> None:
     Example: [bold]mediafm version list[/bold]
     """
     from mediafm.catalog import Catalog
+    from mediafm.versions import describe
 
     held = Catalog.open(catalog)
-    rows = [_about(held, version) for version in held.versions()]
+    rows = [describe(held, version) for version in held.versions()]
     if json:
         print_json(rows)
     elif not rows:
@@ -62,26 +62,6 @@ def list_(catalog: CatalogOption = CATALOG, json: JsonOption = False) -> None:
             ["version", "state", "validated", "#width", "model", "made"],
             [(r["name"], r["state"], r["gate"], r["dim"], r["model"], r["made"]) for r in rows],
         )
-
-
-def _about(catalog: Catalog, version: VersionRecord) -> dict[str, Any]:
-    lacking, current = len(catalog.lacking(version.name)), catalog.current_version()
-    state = f"lacks {lacking} titles" if lacking else "complete"
-    if current is not None and current.name == version.name:
-        state = f"current, {state}" if lacking else "current"
-    checks = catalog.validations(version.name)
-    last = checks[-1] if checks else None
-    gate = f"{'passed' if last.passed else 'failed'} against {last.against}" if last else "-"
-    made = datetime.fromtimestamp(version.created_at / 1e6, UTC)
-    return {
-        **asdict(version),
-        "state": state,
-        "lacking": lacking,
-        "current": current is not None and current.name == version.name,
-        "gate": gate,
-        "validations": [asdict(check) for check in checks],
-        "made": f"{made:%Y-%m-%d %H:%M}",
-    }
 
 
 @app.command("backfill")

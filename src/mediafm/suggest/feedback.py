@@ -282,6 +282,38 @@ def record(task: Task, rows: Sequence[Row]) -> Written:
     return Written(file, task.column, list(rows), replaced, len(held), titles)
 
 
+def answers(task: Task, title_id: str) -> list[Row]:
+    """What a task's label file says of places in a title; empty where there is no file.
+
+    Args:
+        task: From :func:`task_of`.
+        title_id: The title.
+
+    Raises:
+        MediaFMError: The file holds something else, or cannot be read.
+    """
+    try:
+        header, held = _read(task.labels, task.column)
+    except OSError as error:
+        raise MediaFMError(
+            f"cannot be read ({describe_os_error(error)})", where=task.labels
+        ) from None
+    exact = {"start_us", "end_us"} <= {*header}
+    found = []
+    for cells in held:
+        key = _key_of(cells) if cells["title_id"] == title_id else None
+        if key is None:
+            continue
+        start, end = (int(cells["start_us"]), int(cells["end_us"])) if exact else (
+            parse_time(cells["start"]), parse_time(cells["end"])
+        )  # fmt: skip
+        answer = cells.get(_ANSWER, "")
+        said: Answer = answer if answer in ("rejected", "corrected") else "accepted"  # type: ignore[assignment]
+        if end >= start:
+            found.append(Row(Clip(title_id, Span(start, end)), cells[task.column], said))
+    return found
+
+
 def _new(file: Path, header: Sequence[str], clip: Clip, column: str) -> dict[str, str]:
     if others := sorted({*header} - {"title_id", *TIMES, column, _ANSWER}):
         raise MediaFMError(

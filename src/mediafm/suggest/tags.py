@@ -15,7 +15,10 @@ import numpy as np
 from mediafm.catalog import Catalog
 from mediafm.errors import MediaFMError
 from mediafm.probes.artifact import Probe
+from mediafm.probes.cells import did_you_mean
+from mediafm.probes.task import Task
 from mediafm.search import Hit, similar_titles
+from mediafm.suggest.feedback import Answer
 from mediafm.suggest.fitted import FittedProbes, noted
 from mediafm.suggest.scenes import find_scenes
 from mediafm.suggest.suggestion import Scores, Suggestion, Suggestions
@@ -143,6 +146,41 @@ def tags_of(
             f"nothing that probe '{name}' reads is known of {clip.span}", where=clip.title_id
         )
     return tagged(probe, clip, p_C).tags
+
+
+def tags_in_answer(
+    answer: Answer, task: Task, clip: Clip, probes: FittedProbes, named: Sequence[str]
+) -> tuple[list[str], tuple[str, ...], list[str]]:
+    """What an answer to tags is about.
+
+    Args:
+        answer: What is said of them.
+        task: The tags' task.
+        clip: What was tagged.
+        probes: Where the task's probe is looked for.
+        named: Tags that a user named, by name or id.
+
+    Returns:
+        Those, as labels write them; the tags that were suggested, where the answer depends on them;
+        and notes, of tags that are new.
+
+    Raises:
+        MediaFMError: The answer depends on what was suggested, and there is no probe.
+    """
+    suggested: tuple[str, ...] = ()
+    if answer == "accepted" or (answer == "rejected" and (named or task.kind == "binary")):
+        suggested = tags_of(probes.catalog, probes, task.name, clip, version=probes.version)
+    probe = probes.get(task.name) if named else None
+    if probe is None:
+        return list(named), suggested, []
+    found, notes = [], []
+    for name in named:
+        number = probe.find(name)
+        found.append(name if number is None else probe.head.classes[number])
+        if number is None:
+            hint = did_you_mean(name, probe.names)
+            notes.append(f"'{name}' is a new class" + (f"; {hint}" if hint else ""))
+    return found, suggested, notes
 
 
 def scene_clips(

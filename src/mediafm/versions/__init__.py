@@ -10,7 +10,8 @@ Readers who name no version see the current one, so that they switch without a c
 :func:`keep_complete` gives titles that came since to every version that is current or was.
 """
 
+from mediafm.versions.describe import describe
 from mediafm.versions.fill import backfill, keep_complete
 from mediafm.versions.validate import validate
 
-__all__ = ["backfill", "keep_complete", "validate"]
+__all__ = ["backfill", "describe", "keep_complete", "validate"]

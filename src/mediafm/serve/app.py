@@ -1,0 +1,165 @@
+"""The server: the API under ``/api``, and the page."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from mediafm.errors import MediaFMError, one_line
+from mediafm.serve.library import Library
+from mediafm.serve.problems import public, status_of
+from mediafm.serve.projection import Projections
+from mediafm.serve.proxies import Proxies
+from mediafm.serve.routes import (
+    answers,
+    catalog,
+    compare,
+    export,
+    map,
+    media,
+    pictures,
+    search,
+    session,
+    story,
+    suggest,
+    titles,
+    versions,
+)
+from mediafm.serve.schemas import Problem
+from mediafm.serve.security import Guard
+from mediafm.serve.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+STATIC = Path(__file__).with_name("static")
+PAGES = ("/", "/search", "/titles/{title:path}", "/map", "/versions", "/api-docs")
+"""Addresses of the page: all are the same file, which draws what the address says."""
+
+# Ids may hold slashes: longer addresses come before those that would take their ends for ids.
+_ROUTERS = (
+    catalog, export, pictures, media, story, suggest, search, titles, answers, map, versions,
+    compare, session,
+)  # fmt: skip
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Makes the application, for any ASGI server.
+
+    Args:
+        settings: The catalog, and who may ask.
+
+    Raises:
+        CatalogError: There is no catalog, or it cannot be read.
+    """
+    library = Library(settings)
+    projections, proxies = Projections(settings.cache), Proxies(settings.cache)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Loading what reads sentences takes seconds; the first search should not.
+        threading.Thread(target=_warm, args=(library,), daemon=True).start()
+        try:
+            yield
+        finally:
+            projections.close()
+            proxies.close()
+
+    app = FastAPI(
+        title="mediafm",
+        summary="A catalog of films, shot by shot: see, search and cut.",
+        description="Times are whole microseconds from the start of the file; ends are exclusive.",
+        version="1",
+        lifespan=lifespan,
+        # Their pages load scripts from elsewhere; ours is /api-docs.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        responses={
+            code: {"model": Problem, "description": what}
+            for code, what in (
+                (400, "What is asked for does not fit the catalog"),
+                (401, "The token is missing"),
+                (403, "Refused"),
+                (404, "There is no such thing"),
+                (405, "Not by this method"),
+                (409, "Not in this state of things"),
+                (413, "Too long"),
+                (421, "Not the name of this server"),
+                (422, "A parameter is not as described"),
+                (503, "The catalog cannot be read now"),
+            )
+        },
+    )
+    app.state.library, app.state.settings = library, settings
+    app.state.projections, app.state.proxies = projections, proxies
+    for router in (*(module.router for module in _ROUTERS), titles.whole):
+        app.include_router(router, prefix="/api")
+    for path in PAGES:
+        app.add_api_route(path, _page, include_in_schema=False, response_class=HTMLResponse)
+    app.add_api_route("/favicon.ico", _icon, include_in_schema=False)
+    app.mount("/assets", StaticFiles(directory=STATIC), name="assets")
+    app.add_exception_handler(MediaFMError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_unexpected)
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+def _warm(library: Library) -> None:
+    try:
+        library.encoders(library.view())
+    except MediaFMError as error:
+        LOG.info("no sentences are read: %s", error)  # a search will say so
+
+
+def _page() -> HTMLResponse:
+    """The page; views are modules that it loads."""
+    return HTMLResponse(_index())
+
+
+@cache
+def _index() -> str:
+    return (STATIC / "index.html").read_text(encoding="utf-8")
+
+
+def _icon() -> Response:
+    return Response((STATIC / "icon.svg").read_bytes(), media_type="image/svg+xml")
+
+
+def _problem(status: int, line: str) -> JSONResponse:
+    return JSONResponse({"error": line}, status)
+
+
+def _on_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, MediaFMError)
+    return _problem(status_of(error), public(error))
+
+
+def _on_invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:])
+    return _problem(422, one_line(f"{ascii(where)[1:-1] or 'the body'}: {first['msg']}"))
+
+
+def _on_http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    line = "there is nothing here; see /api-docs" if error.status_code == 404 else error.detail
+    return JSONResponse({"error": line}, error.status_code, headers=error.headers)
+
+
+def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    # Without the query: it is the user's.
+    LOG.error("%s %s: %r", request.method, request.url.path, error)
+    return _problem(500, f"unexpected {type(error).__name__}; the server's log has more")

@@ -1,0 +1,45 @@
+"""What goes wrong, as HTTP says it: a status, and one line in ``{"error": ...}``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mediafm.errors import MediaFMError
+
+
+class NotFoundError(MediaFMError):
+    """There is no such thing: 404."""
+
+
+class RefusedError(MediaFMError):
+    """It is there, but is not given out: 403."""
+
+
+class NotNowError(MediaFMError):
+    """It does not fit the state of things: 409."""
+
+
+class UnavailableError(MediaFMError):
+    """The catalog cannot be read now: 503."""
+
+
+STATUS: dict[type[MediaFMError], int] = {
+    NotFoundError: 404,
+    RefusedError: 403,
+    NotNowError: 409,
+    UnavailableError: 503,
+}
+"""The status of an error; 400 of any other that says what the asker did wrong."""
+
+
+def status_of(error: MediaFMError) -> int:
+    """The HTTP status of an error."""
+    return next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
+
+
+def public(error: MediaFMError) -> str:
+    """An error's line for somebody elsewhere: without the folders of this machine."""
+    where = error.where
+    if where and ("/" in where or "\\" in where) and "://" not in where:
+        where = Path(where).name
+    return str(MediaFMError(error.what, where=where, do=error.do))

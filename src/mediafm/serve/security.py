@@ -1,0 +1,187 @@
+"""Who may ask: this machine, or whoever knows the token; and no page but our own.
+
+A browser sends requests for any page that it shows. So a server on loopback, which asks for no
+token, answers only where the browser says that its own page asks (``Sec-Fetch-Site``, else
+``Origin``), and only under a name of this machine: another name that leads here is DNS rebinding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import time
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mediafm.serve.settings import Settings, is_loopback
+
+MOST_BODY = 1_000_000
+"""Bytes of a request's body."""
+
+SESSION = 30 * 24 * 3600
+"""Seconds for which a browser stays signed in."""
+
+PAUSE = 0.5
+"""Seconds that a wrong token costs."""
+
+_OPEN = ("/api/session", "/assets/", "/favicon.ico")
+"""What is answered without a token, beside the page itself, which holds nothing of the catalog."""
+
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+class Guard:
+    """Refuses what may not be asked, and adds to every answer what browsers must not do with it.
+
+    Args:
+        app: What answers.
+        settings: The token and the names of the server.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings):
+        self.app, self.settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; see ASGI."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await self.app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-cache")
+            await send(message)
+
+        headers = Headers(scope=scope)
+        path = scope["path"]
+        refused = self._refused(scope["method"], path, headers)
+        asks = self.settings.token is not None and _asks_for_more(path)
+        if refused is None and asks and not self._knows(headers):
+            refused = (401, "this server asks for a token; sign in, or send it as Bearer")
+            if headers.get("authorization"):
+                await asyncio.sleep(PAUSE)
+        length = headers.get("content-length", "0")
+        if refused is None and (not length.isdecimal() or int(length) > MOST_BODY):
+            refused = (413, f"a request has {MOST_BODY} bytes at most")
+        if refused is not None:
+            status, why = refused
+            more = {"www-authenticate": "Bearer"} if status == 401 else None
+            answer = JSONResponse({"error": why}, status, headers=more)
+            await answer(scope, receive, send_guarded)
+            return
+        await self.app(scope, _bounded(receive), send_guarded)
+
+    def _refused(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+        host = headers.get("host", "")
+        if not self._is_ours(host):
+            return 421, "this server is not known by that name; name it with --allow-host"
+        if not path.startswith("/api/"):
+            return None  # a page elsewhere may link to this one
+        site = headers.get("sec-fetch-site")
+        if site is not None and site not in ("same-origin", "none"):
+            return 403, "another site asks for this; open the page itself"
+        origin = headers.get("origin")
+        if origin is not None and origin.partition("://")[2] != host:
+            return 403, "another site asks for this; open the page itself"
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        """Whether a ``Host`` header names this server.
+
+        With a token, any name will do: a page that came by another name has no session.
+        """
+        name = _without_port(host)
+        if name in self.settings.hosts:
+            return True
+        if self.settings.token is not None:
+            return not self.settings.hosts
+        return is_loopback(name)
+
+    def _knows(self, headers: Headers) -> bool:
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return is_token(self.settings, token.strip())
+        try:
+            cookies = SimpleCookie(headers.get("cookie", ""))
+        except CookieError:
+            return False
+        held = cookies.get(cookie_name(self.settings))
+        return held is not None and is_session(self.settings, held.value)
+
+
+def _asks_for_more(path: str) -> bool:
+    return path.startswith("/api/") and not path.startswith(_OPEN)
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0].lower()
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Ends a body of unannounced length that grows too long, as if the asker had gone."""
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        return {"type": "http.disconnect"} if taken > MOST_BODY else message
+
+    return bounded
+
+
+def is_token(settings: Settings, token: str) -> bool:
+    """Whether it is the server's token; takes equally long whatever is wrong about it."""
+    held = settings.token or ""
+    return bool(held) and hmac.compare_digest(_digest(held), _digest(token))
+
+
+def cookie_name(settings: Settings) -> str:
+    """The session's cookie: browsers share those of all ports of a name."""
+    return f"mediafm-{settings.port}"
+
+
+def new_session(settings: Settings) -> str:
+    """What a browser that knows the token keeps in its place: when it ends, and a seal."""
+    ends = str(int(time.time()) + SESSION)
+    return f"{ends}.{_seal(settings, ends)}"
+
+
+def is_session(settings: Settings, value: str) -> bool:
+    """Whether a cookie is a session of this token that has not ended."""
+    ends, _, seal = value.partition(".")
+    if not hmac.compare_digest(_digest(_seal(settings, ends)), _digest(seal)):
+        return False
+    return ends.isdecimal() and int(ends) > time.time()
+
+
+def _seal(settings: Settings, ends: str) -> str:
+    key = (settings.token or "").encode()
+    return hmac.new(key, f"mediafm session {ends}".encode(), hashlib.sha256).hexdigest()
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

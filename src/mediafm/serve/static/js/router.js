@@ -1,0 +1,91 @@
+/** Addresses and views. A view fills an element and gives what cleans up after it. */
+
+import { h } from "./dom.js";
+
+const routes = [];
+let outlet = null;
+let leave = null;
+let turn = 0;
+let shown = "";
+
+/** Shows a view under addresses such as `/titles/:id`. */
+export function route(pattern, view) {
+  const names = [];
+  const source = pattern.replace(/:(\w+)/g, (_, name) => { names.push(name); return "(.+)"; });
+  routes.push({ match: new RegExp(`^${source}/?$`), names, view });
+}
+
+/** Goes to an address of the page. */
+export function go(path, { replace = false } = {}) {
+  history[replace ? "replaceState" : "pushState"](null, "", path);
+  return show();
+}
+
+/** A link that the router follows. */
+export function link(path, props, ...children) {
+  return h("a", { ...props, href: path }, ...children);
+}
+
+function followed(event) {
+  if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  const anchor = event.target instanceof Element ? event.target.closest("a[href]") : null;
+  if (!anchor || anchor.target || anchor.hasAttribute("download") || anchor.origin !== location.origin) return;
+  if (anchor.pathname.startsWith("/api/") || anchor.getAttribute("href").startsWith("#")) return;
+  event.preventDefault();
+  go(anchor.pathname + anchor.search + anchor.hash);
+}
+
+/** Starts the page in an element; `still` shows nothing yet. */
+export function start(element, { still = false } = {}) {
+  outlet = element;
+  document.addEventListener("click", followed);
+  window.addEventListener("popstate", () => show());
+  return still ? null : show();
+}
+
+/** Draws the view of the address again. */
+export const again = () => show();
+
+async function show() {
+  const mine = ++turn;
+  const found = routes.map((one) => ({ one, hit: one.match.exec(location.pathname) })).find(({ hit }) => hit);
+  await leave?.();
+  leave = null;
+  if (mine !== turn) return;
+  const moved = shown !== "" && shown !== location.pathname;
+  shown = location.pathname;
+  document.querySelectorAll("[data-nav]").forEach((anchor) => {
+    const here = location.pathname === anchor.getAttribute("href");
+    if (here) anchor.setAttribute("aria-current", "page");
+    else anchor.removeAttribute("aria-current");
+  });
+  // The message stands behind the view, and shows (see shell.css) only as long as that is empty.
+  const root = h("div", { class: "view" });
+  outlet.replaceChildren(root, h("p", { class: "state loading", role: "status" }, "Loading…"));
+  if (moved) {
+    window.scrollTo(0, 0);
+    outlet.focus({ preventScroll: true });
+  }
+  try {
+    if (!found) throw Object.assign(new Error("There is no such page."), { status: 404 });
+    const params = Object.fromEntries(found.one.names.map((name, i) => [name, decodeURIComponent(found.hit[i + 1])]));
+    const cleanup = await found.one.view(root, params, new URLSearchParams(location.search));
+    if (mine !== turn) {
+      cleanup?.();
+      return;
+    }
+    leave = cleanup ?? null;
+    outlet.replaceChildren(root);
+  } catch (error) {
+    if (mine === turn && error.name !== "AbortError") outlet.replaceChildren(problem(error));
+  }
+}
+
+function problem(error) {
+  document.title = "mediafm";
+  return h("div", { class: "state problem", role: "alert" },
+    h("h1", {}, error.status === 404 ? "Not found" : "That did not work"),
+    h("p", {}, error.message),
+    h("p", {}, h("button", { class: "button", type: "button", onclick: again }, "Try again"), " ",
+      link("/", { class: "button" }, "To the catalog")));
+}

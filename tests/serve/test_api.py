@@ -1,0 +1,373 @@
+"""The API answers what the Python functions and the command line do."""
+
+import io
+import itertools
+import json
+from dataclasses import asdict
+from urllib.parse import quote
+
+import numpy as np
+import opentimelineio as otio
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from serve_kit import MARKUP
+
+import synthetic
+from mediafm.catalog import Catalog
+from mediafm.report.similarity import cosines
+from mediafm.search import search, similar, similar_clips, similar_titles
+from mediafm.suggest import FittedProbes, find_arc, find_scenes, suggest_clips, suggest_tags
+from mediafm.timeline import Span
+
+T = "title-000"
+
+
+def get(client, path, status=200, **params):
+    answer = client.get(f"/api/{path}", params=params)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def test_the_catalog_says_what_there_is(client, catalog):
+    about = get(client, "catalog")
+    assert about["titles"] == len(catalog.titles()) == 6
+    assert about["shots"] == sum(title.shots for title in catalog.titles())
+    assert about["versions"] == ["older", "newer"]
+    assert about["version"] == "newer"
+    assert about["features"] == ["context", "fused", "audio", "text", "video"]
+    assert about["ways"][0] == "words"
+    assert [probe["name"] for probe in about["probes"]] == ["clip-tone"]
+    assert {"id": "tense", "name": "tense"} in about["probes"][0]["classes"]
+    assert ".otio" in about["export_forms"]
+
+
+def test_titles_come_in_pages_and_orders(client, catalog):
+    first = get(client, "titles", limit=4, sort="longest")
+    second = get(client, "titles", limit=4, offset=4, sort="longest")
+    assert first["total"] == second["total"] == 6
+    lengths = [title["duration"] for title in first["items"] + second["items"]]
+    assert lengths == sorted((t.duration for t in catalog.titles()), reverse=True)
+    assert get(client, "titles", offset=100)["items"] == []
+    names = [title["title"] for title in get(client, "titles")["items"]]
+    assert names == sorted(names, key=str.casefold)
+
+
+def test_titles_are_found_by_words_and_by_what_they_are(client):
+    assert {t["title_id"] for t in get(client, "titles", q="SALT iron")["items"]} == {"title-001"}
+    movies = get(client, "titles", kind="movie")
+    assert {t["kind"] for t in movies["items"]} == {"movie"}
+    assert 0 < movies["total"] < 6
+    series = get(client, "titles", series="series-0", genre="drama")
+    assert {t["series_id"] for t in series["items"]} == {"series-0"}
+    assert {g for t in series["items"] for g in t["genres"]} == {"drama"}
+    assert get(client, "titles", tag="nothing")["total"] == 0
+
+
+@pytest.mark.parametrize("title_id", [T, "shelf/box 5 & 6?", MARKUP])
+def test_a_title_is_had_by_any_id(client, catalog, title_id):
+    path = f"titles/{quote(title_id, safe='')}"
+    about = get(client, path)
+    assert about["title_id"] == title_id
+    assert about["embedded"] is True
+    assert about["title"] == catalog.title(title_id).title
+    timeline = get(client, f"{path}/timeline")
+    shots = catalog.shots(title_id)
+    assert timeline["start"] == [shot.span.start for shot in shots]
+    assert timeline["end"] == [shot.span.end for shot in shots]
+    assert [cue["text"] for cue in timeline["cues"]] == [c.text for c in catalog.cues(title_id)]
+    assert get(client, f"{path}/scenes")["title_id"] == title_id
+    picture = client.get(f"/api/{path}/keyframes/3.jpg")
+    assert picture.content == catalog.keyframe(title_id, 3)
+
+
+def test_shots_and_cues_come_in_pages(client, catalog):
+    page = get(client, f"titles/{T}/shots", offset=10, limit=5)
+    assert page["total"] == 60
+    assert [shot["index"] for shot in page["items"]] == [10, 11, 12, 13, 14]
+    assert page["items"][0]["span"] == asdict(catalog.shots(T)[10].span)
+    cues = get(client, f"titles/{T}/cues", offset=1, limit=2)
+    assert cues["total"] == len(catalog.cues(T))
+    assert [cue["text"] for cue in cues["items"]] == [c.text for c in catalog.cues(T)[1:3]]
+
+
+def test_a_filmstrip_shows_every_shot_at_its_place(client, catalog):
+    strip = get(client, f"titles/{T}/timeline")["strip"]
+    sheet = Image.open(io.BytesIO(client.get(f"/api/titles/{T}/strip/0.jpg").content))
+    assert sheet.size == (strip["columns"] * strip["width"], 6 * strip["height"])
+    for shot in (0, 17, 59):
+        x = shot % strip["columns"] * strip["width"]
+        y = shot // strip["columns"] * strip["height"]
+        own = np.asarray(sheet.crop((x, y, x + strip["width"], y + strip["height"])), float)
+        key = Image.open(io.BytesIO(catalog.keyframe(T, shot) or b""))
+        key = np.asarray(key.resize((strip["width"], strip["height"])), float)
+        assert np.abs(own - key).mean() < 12
+    assert client.get(f"/api/titles/{T}/strip/1.jpg").status_code == 404
+
+
+def test_pictures_are_asked_for_once(client):
+    ingest = get(client, f"titles/{T}")["ingest_id"]
+    for name in ("poster.jpg", "keyframes/5.jpg", "strip/0.jpg"):
+        path = f"/api/titles/{T}/{name}"
+        first = client.get(path)
+        assert first.headers["content-type"] == "image/jpeg"
+        assert first.headers["cache-control"] == "no-cache"
+        etag = first.headers["etag"]
+        again = client.get(path, headers={"if-none-match": etag})
+        assert (again.status_code, again.content) == (304, b"")
+        assert client.get(path, headers={"if-none-match": '"other"'}).content == first.content
+        lasting = client.get(path, params={"v": ingest})
+        assert "immutable" in lasting.headers["cache-control"]
+        assert "immutable" not in client.get(path, params={"v": "old"}).headers["cache-control"]
+
+
+def test_search_is_that_of_python(client, catalog):
+    found = get(client, "search", q="put the kettle on", count=5)
+    expected = search(catalog, "put the kettle on", 5, encoders={})
+    assert [(h["title_id"], h["shot"]) for h in found["hits"]] == [
+        (hit.title_id, hit.shot) for hit in expected.found
+    ]
+    assert found["hits"][0]["cue"] == "Put the kettle on."
+    assert found["hits"][0]["because"].keys() == {"words"}
+    within = get(client, "search", q="kettle", title="title-001", after=10_000_000)
+    assert {hit["title_id"] for hit in within["hits"]} == {"title-001"}
+    assert all(hit["span"]["start"] >= 10_000_000 for hit in within["hits"])
+
+
+@pytest.mark.parametrize("features", ["context", "fused", "audio"])
+def test_alike_is_that_of_python(client, catalog, features):
+    shot, hits = similar(catalog, T, 30_000_000, 6, features=features)
+    found = get(client, "similar", title_id=T, time=30_000_000, features=features, count=6)
+    assert found["query"]["shot"] == shot.index
+    assert [(h["title_id"], h["shot"]) for h in found["hits"]] == [
+        (hit.title_id, hit.shot) for hit in hits
+    ]
+    assert found["hits"][0]["score"] == pytest.approx(hits[0].score, abs=1e-5)
+    assert found["hits"][0]["title"] == catalog.title(hits[0].title_id).title
+
+
+def test_clips_and_titles_are_compared_too(client, catalog):
+    span = Span(10_000_000, 22_000_000)
+    found = get(client, "similar", title_id=T, start=span.start, end=span.end, elsewhere=True)
+    hits = similar_clips(catalog, T, span, 12, elsewhere=True)
+    assert [h["span"] for h in found["hits"]] == [asdict(hit.span) for hit in hits]
+    alike = get(client, f"titles/{T}/similar", count=3)
+    assert [h["title_id"] for h in alike["hits"]] == [
+        hit.title_id for hit in similar_titles(catalog, T, 3)
+    ]
+    older = get(client, "similar", title_id=T, time=0, version="older")["hits"]
+    newer = get(client, "similar", title_id=T, time=0)["hits"]
+    assert [(h["title_id"], h["shot"]) for h in older] != [
+        (h["title_id"], h["shot"]) for h in newer
+    ]
+
+
+def test_a_title_tells_its_story(client, library):
+    catalog = Catalog.open(library.catalog)
+    probes = FittedProbes(catalog, library.probes)
+    scenes = get(client, f"titles/{T}/scenes")
+    assert scenes["scenes"] == [asdict(s) for s in find_scenes(catalog, T, probes).scenes]
+    arc = get(client, f"titles/{T}/arc")
+    expected = find_arc(catalog, T, probes=probes)
+    assert arc["by"] == ["clip-tone"]
+    assert [curve["name"] for curve in arc["curves"]] == [c.name for c in expected.curves]
+    assert len(arc["times"]) == len(arc["curves"][0]["values"])
+    tags = get(client, f"titles/{T}/tags")
+    assert [one["tags"] for one in tags["found"]] == [
+        list(one.tags) for one in suggest_tags(catalog, T, probes=probes).found
+    ]
+    clips = get(client, f"titles/{T}/suggestions/clips", count=3)
+    assert [one["span"] for one in clips["found"]] == [
+        asdict(one.span) for one in suggest_clips(catalog, T, 3, probes=probes).found
+    ]
+    artwork = get(client, f"titles/{T}/suggestions/artwork", count=2)
+    assert all(one["shot"] is not None for one in artwork["found"])
+    breaks = get(client, f"titles/{T}/suggestions/ad-breaks", spacing=30_000_000)
+    assert all(one["span"]["start"] == one["span"]["end"] for one in breaks["found"])
+    assert get(client, f"titles/{T}/cold-start")["nearest"]
+
+
+@pytest.mark.parametrize(("features", "cells"), [("context", 400), ("context", 10), ("video", 7)])
+def test_self_similarity_is_that_of_the_vectors(client, catalog, features, cells):
+    import base64
+
+    found = get(client, f"titles/{T}/similarity", features=features, cells=cells)
+    count = found["cells"]
+    assert count <= cells
+    assert found["edges"][0] == 0
+    assert found["edges"][-1] == 60
+    levels = np.frombuffer(base64.b64decode(found["values"]), np.uint8).reshape(count, count)
+    assert (levels == levels.T).all()
+    if count == 60:
+        exact = cosines(catalog.embeddings(None, T))
+        shown = found["low"] + levels / 255 * (found["high"] - found["low"])
+        between = (exact > found["low"]) & (exact < found["high"])
+        assert np.abs(shown - exact)[between].max() < (found["high"] - found["low"]) / 255 + 1e-5
+
+
+def test_answers_become_labels_and_are_known_since(client, settings):
+    span = get(client, f"titles/{T}/suggestions/clips", count=1)["found"][0]["span"]
+    body = {"kind": "clips", "answer": "accepted", "title_id": T, "span": span}
+    first = client.post("/api/answers", json=body).json()
+    assert first["file"] == "clips.csv"
+    assert first["rows"][0]["value"] == "1"
+    again = client.post("/api/answers", json=body | {"answer": "rejected"}).json()
+    assert (again["replaced"], again["total"]) == (1, 1)
+    scene = get(client, f"titles/{T}/scenes")["scenes"][2]["span"]
+    tags = {"kind": "tags", "answer": "corrected", "title_id": T, "span": scene,
+            "tags": ["warm", "dry"]}  # fmt: skip
+    assert client.post("/api/answers", json=tags).json()["rows"][0]["value"] == "warm|dry"
+    given = get(client, "answers", title_id=T)["items"]
+    assert {(one["kind"], one["answer"], one["value"]) for one in given} == {
+        ("clips", "rejected", "0"),
+        ("tags", "corrected", "warm|dry"),
+    }
+    assert get(client, "answers", title_id="title-001")["items"] == []
+    assert (settings.labels / "tones.csv").read_text().count("warm|dry") == 1
+
+
+def test_a_correction_names_another_place(client):
+    body = {
+        "kind": "clips",
+        "answer": "corrected",
+        "title_id": T,
+        "span": {"start": 0, "end": 9**7},
+    }
+    assert "another place" in client.post("/api/answers", json=body).json()["error"]
+    to = {"start": 0, "end": 6_000_000}
+    assert client.post("/api/answers", json=body | {"to": to}).status_code == 200
+    reverse = body | {"answer": "accepted", "span": {"start": 5, "end": 4}}
+    assert client.post("/api/answers", json=reverse).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "task", ["../x", "/etc/passwd", "x.toml", "C:\\x.toml", "nothing", "~/x.toml"]
+)
+def test_a_request_names_no_file(client, task, settings):
+    body = {"kind": "tags", "answer": "corrected", "title_id": T, "tags": ["warm"],
+            "span": {"start": 0, "end": 6_000_000}, "task": task}  # fmt: skip
+    assert client.post("/api/answers", json=body).status_code == 400
+    assert not settings.labels.exists()
+
+
+def test_a_basket_is_an_edit(client, catalog):
+    shots = catalog.shots(T)
+    clips = [
+        {"title_id": T, "span": asdict(shots[4].span), "name": "later"},
+        {"title_id": "title-001", "span": {"start": 0, "end": 2_000_000}, "name": MARKUP},
+        {"title_id": T, "span": asdict(shots[1].span), "name": "first & last"},
+    ]
+    answer = client.post("/api/export", json={"form": ".otio", "name": "my cut", "clips": clips})
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''my%20cut.otio"
+    edit = otio.adapters.read_from_string(answer.text, "otio_json")
+    names = [clip.name for clip in edit.video_tracks()[0].find_clips()]
+    assert names == ["later", MARKUP, "first & last"]
+    for form, starts in ((".edl", b"TITLE:"), (".xml", b"<?xml"), (".csv", b"title_id,"),
+                         (".jsonl", b"{"), (".parquet", b"PAR1")):  # fmt: skip
+        answer = client.post("/api/export", json={"form": form, "clips": clips})
+        assert answer.status_code == 200, answer.text
+        assert answer.content.startswith(starts)
+        assert isinstance(json.loads(answer.headers["x-mediafm-notes"]), list)
+    two = client.post("/api/export", json={"form": ".vtt", "clips": clips})
+    assert two.status_code == 400
+    assert "of one title" in two.json()["error"]
+
+
+def test_a_file_is_called_what_every_system_takes(client):
+    clips = [{"title_id": T, "span": {"start": 0, "end": 2_000_000}}]
+    for name, called in (
+        ("../../x", "..-x"),
+        ('a"b\r\nc', "a-b--c"),
+        ("日本", "%E6%97%A5%E6%9C%AC"),
+    ):
+        answer = client.post("/api/export", json={"form": ".csv", "name": name, "clips": clips})
+        assert called in answer.headers["content-disposition"]
+        assert "\n" not in answer.headers["content-disposition"]
+
+
+@pytest.mark.parametrize(
+    ("what", "form"),
+    [("shots", ".edl"), ("scenes", ".vtt"), ("clips", ".otio"), ("tags", ".jsonl")],
+)
+def test_what_there_is_of_a_title_is_exported(client, what, form):
+    answer = client.get(f"/api/titles/{T}/export/{what}", params={"form": form})
+    assert answer.status_code == 200, answer.text
+    assert f"{T}-{what}{form}" in answer.headers["content-disposition"]
+    assert len(answer.content) > 100
+
+
+def test_embeddings_are_exported_of_titles_that_are_named(client, catalog):
+    assert client.get("/api/export/embeddings.parquet").status_code == 400
+    answer = client.get("/api/export/embeddings.parquet", params={"title": [T, "title-001"]})
+    table = pq.read_table(io.BytesIO(answer.content))
+    assert table.num_rows == 90
+
+
+def test_versions_are_shown_and_switched(tmp_path, settings):
+    """On a catalog of its own: readers of all others would see it."""
+    import dataclasses
+
+    from fastapi.testclient import TestClient
+    from serve_kit import ORIGIN
+
+    from mediafm.serve import create_app
+
+    synthetic.make_catalog(tmp_path / "catalog", [12, 12], versions=("older", "newer"))
+    own = dataclasses.replace(settings, catalog=str(tmp_path / "catalog"))
+    with TestClient(create_app(own), base_url=ORIGIN) as client:
+        versions = get(client, "versions")
+        assert versions["current"] == "newer"
+        assert [row["name"] for row in versions["versions"]] == ["older", "newer"]
+        assert client.post("/api/versions/none/promote").status_code == 404
+        switched = client.post("/api/versions/older/promote").json()
+        assert switched == {"current": "older", "before": "newer"}
+        assert get(client, "catalog")["version"] == "older"  # at once
+        assert client.post("/api/versions/rollback").json()["current"] == "newer"
+        assert Catalog.open(own.catalog).version().name == "newer"
+
+
+def test_a_catalog_that_grows_is_seen(tmp_path, settings, monkeypatch):
+    import dataclasses
+
+    from fastapi.testclient import TestClient
+    from serve_kit import ORIGIN
+
+    from mediafm.serve import create_app, library
+
+    monkeypatch.setattr(library, "_FRESH", 0.0)
+    catalog = synthetic.make_catalog(tmp_path / "catalog", [12])
+    own = dataclasses.replace(settings, catalog=str(tmp_path / "catalog"))
+    with TestClient(create_app(own), base_url=ORIGIN) as client:
+        assert get(client, "titles")["total"] == 1
+        made = synthetic.plan("new", 9, 5)
+        synthetic.add_title(catalog, made, synthetic.about(5, made))
+        assert get(client, "titles")["total"] == 2
+        assert get(client, "titles/new")["embedded"] is False
+        # Without embeddings there is still much to see, and the rest says why not.
+        assert len(get(client, "titles/new/timeline")["start"]) == 9
+        assert "has no embeddings" in get(client, "titles/new/scenes", 400)["error"]
+        catalog.remove("new")
+        assert get(client, "titles/new", 404)["error"]
+
+
+def test_the_description_is_whole(client):
+    described = client.get("/api/openapi.json").json()
+    for path, methods in described["paths"].items():
+        for method, about in methods.items():
+            assert about.get("summary"), path
+            assert about.get("description"), f"{method} {path}"
+            assert about.get("tags"), path
+    pages = [client.get(page) for page in ("/", "/search", "/titles/a%2Fb", "/map", "/versions")]
+    assert {page.status_code for page in pages} == {200}
+    assert len({page.text for page in pages}) == 1
+
+
+def test_two_ask_for_the_same_and_it_is_made_once(client):
+    from mediafm.serve.library import View
+
+    view: View = client.app.state.library.view()
+    made = itertools.count()
+    assert view.once("key", lambda: next(made)) == view.once("key", lambda: next(made)) == 0
+    with pytest.raises(ZeroDivisionError):
+        view.once("broken", lambda: 1 // 0)
+    assert view.once("broken", lambda: 5) == 5
