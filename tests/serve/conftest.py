@@ -73,3 +73,18 @@ def served(library) -> Served:
 @pytest.fixture
 def catalog(library) -> Catalog:
     return Catalog.open(library.catalog)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """A real Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=chromium,
+            # CI may run as root, in a container with little shared memory.
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+        )
+        yield browser
+        browser.close()

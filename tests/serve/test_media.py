@@ -1,22 +1,18 @@
 """One file of a title is sent, whole or in ranges; nothing else on the machine is."""
 
-import gc
-import http.client
 import os
 import socket
-import threading
-import time
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
 from film_kit import Video, numbered, shelf, write
 from hypothesis import given
 from hypothesis import strategies as st
-from serve_kit import ORIGIN, serving
+from serve_kit import ORIGIN
 from starlette.requests import Request
 
-from mediafm.serve import create_app, media, streaming
+from mediafm.serve import create_app, media
 from mediafm.serve.conditional import (
     MOST_RANGES,
     UnsatisfiableError,
@@ -104,15 +100,21 @@ def test_several_ranges(client, film):
     assert answer.headers["content-length"] == str(len(answer.content))
 
 
-@pytest.mark.parametrize("asked", ["bytes=9-3", "bytes=a-b", "bytes=-", "bytes", "lines=1-2",
-                                   "bytes=", "bytes=1-2,x", "bytes=--1", "bytes=٣-٤".encode()])  # fmt: skip
+@pytest.mark.parametrize(
+    "asked",
+    ["bytes=9-3", "bytes=a-b", "bytes=-", "bytes", "lines=1-2", "bytes=", "bytes=1-2,x",
+     "bytes=--1", "bytes=٣-٤".encode()],
+)  # fmt: skip
 def test_ranges_that_are_none_are_ignored(client, film, asked):
     answer = client.get(URL, headers={"range": asked})
     assert (answer.status_code, len(answer.content)) == (200, film.stat().st_size)
 
 
-@pytest.mark.parametrize("asked", ["999999999-", "-0", "0-0," * 99, f"{'9' * 30}-",
-                                   ",".join(f"{1000 * i}-" for i in range(MOST_RANGES + 1))])  # fmt: skip
+@pytest.mark.parametrize(
+    "asked",
+    ["999999999-", "-0", "0-0," * 99, f"{'9' * 30}-",
+     ",".join(f"{1000 * i}-" for i in range(MOST_RANGES + 1))],
+)  # fmt: skip
 def test_ranges_beyond_the_file_and_too_many_are_refused(client, film, asked):
     answer = client.get(URL, headers={"range": f"bytes={asked}"})
     assert answer.status_code == 416
@@ -315,89 +317,3 @@ def test_paths_that_are_none(tmp_path):
         assert client.get("/api/titles/unknown/media").status_code == 404
         for path in ("..%2f..%2fetc%2fpasswd", "%2fetc%2fpasswd", "here/../../etc/passwd"):
             assert client.get(f"/api/titles/{path}/media").status_code == 404
-
-
-# Large files, and those who go away
-
-
-def open_files(path):
-    found = 0
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found += os.readlink(f"/proc/self/fd/{name}") == str(path)
-        except FileNotFoundError:
-            continue
-    return found
-
-
-def eventually(true, seconds=10):
-    until = time.monotonic() + seconds
-    while not true() and time.monotonic() < until:
-        gc.collect()
-        time.sleep(0.02)
-    return true()
-
-
-@pytest.fixture
-def large(tmp_path, monkeypatch):
-    """A film of 5 GB, of which little is on the disk, behind a real server that counts reads."""
-    film = write(tmp_path / "large.mp4", Video(numbered(50)))
-    with film.open("r+b") as file:
-        file.truncate(5 << 30)
-        file.seek((5 << 30) - 4)
-        file.write(b"last")
-    read, lock, plain = [], threading.Lock(), streaming._FileResponse._read
-
-    def counted(self, most, at):
-        got = plain(self, most, at)
-        with lock:
-            read.append(len(got))
-        return got
-
-    monkeypatch.setattr(streaming._FileResponse, "_read", counted)
-    with serving(shelf(tmp_path, {"large": film})) as served:
-        yield film, urlsplit(served.url).netloc, read
-
-
-def begin(netloc, asked):
-    """Asks for a range, and reads no more than the head of the answer."""
-    connection = http.client.HTTPConnection(netloc)
-    connection.request("GET", "/api/titles/large/media", headers={"Range": f"bytes={asked}"})
-    return connection, connection.getresponse()
-
-
-def test_a_seek_far_into_a_large_file_reads_what_it_asks_for(large):
-    film, netloc, read = large
-    connection, answer = begin(netloc, f"{(5 << 30) - 4}-")
-    assert answer.status == 206
-    assert answer.read() == b"last"
-    assert sum(read) == 4
-    connection.close()
-    connection, answer = begin(netloc, "4000000000-4000099999")
-    assert answer.read() == bytes(100_000)
-    assert sum(read) == 100_004
-    connection.close()
-    assert eventually(lambda: open_files(film) == 0)
-
-
-def test_who_goes_away_leaves_nothing_open(large):
-    film, netloc, read = large
-    for _ in range(5):
-        connection, answer = begin(netloc, "0-")
-        assert len(answer.read(1000)) == 1000
-        assert open_files(film) == 1
-        connection.close()
-        answer.close()
-        assert eventually(lambda: open_files(film) == 0)
-    assert sum(read) < 200 << 20  # what fits the buffers between us, not 25 GB
-
-
-def test_a_file_that_is_cut_while_it_is_sent_ends_the_connection(large):
-    film, netloc, _ = large
-    connection, answer = begin(netloc, "0-")
-    answer.read(1000)
-    os.truncate(film, 1 << 20)
-    with pytest.raises(http.client.IncompleteRead):
-        answer.read()
-    connection.close()
-    assert eventually(lambda: open_files(film) == 0)

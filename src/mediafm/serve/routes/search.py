@@ -97,8 +97,9 @@ def search(
             encoders = library.encoders(view)
         except MediaFMError as error:
             notes.append(public(error))
-            if ways is None:
-                ways = [WORDS]  # what is left
+        if ways is None and not encoders:
+            ways = [WORDS]  # what is left
+            notes.append("no encoder here reads sentences: looked for by words only")
     for way in ways or ():
         if way not in (WORDS, *encoders):
             known = way in view.catalog.encoders()

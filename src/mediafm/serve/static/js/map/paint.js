@@ -7,7 +7,7 @@ function stamp(radius, strength) {
   const cover = [];
   for (let y = -reach; y <= reach; y++) {
     for (let x = -reach; x <= reach; x++) {
-      const part = Math.max(0, Math.min(1, radius + 0.5 - Math.hypot(x, y)));
+      const part = Math.max(0, Math.min(1, radius + 0.45 - Math.hypot(x, y)));
       if (part > 0.02) cover.push([x, y, Math.round(part * strength * 255)]);
     }
   }
@@ -17,8 +17,7 @@ function stamp(radius, strength) {
 /** Dots grow with the room that each has, and more slowly than the zoom. */
 export function dotRadius(count, width, height, zoom, ratio) {
   const room = Math.sqrt((width * height) / Math.max(count, 1));
-  const least = 0.8 * ratio;
-  return Math.min(Math.max(room * 0.2, least, Math.min(4.5 * ratio, room * 0.11)), 4 * ratio) * Math.min(zoom ** 0.4, 2.2);
+  return Math.max(1.05 * ratio, Math.min(room * 0.13, 5 * ratio)) * Math.min(zoom ** 0.4, 2.4);
 }
 
 /**

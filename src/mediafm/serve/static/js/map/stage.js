@@ -3,8 +3,9 @@
 import { h, s } from "../dom.js";
 import { keys } from "../keys.js";
 
+// What lies over the map, at its top and, where there is room beside it, its left.
+const INSET = { top: 52, left: 256, room: 1100 };
 const LEAST = 0.6;
-const MOST = 400;
 const STEP = 1.5;
 const REACH = 26;
 const PAN = 60;
@@ -24,6 +25,8 @@ export function makeStage(on) {
   canvas, pictures, overlay);
   const say = h("p", { class: "hidden", "aria-live": "polite" });
   let [width, height] = [0, 0];
+  let extent = [1, 1];
+  let most = 8; // the zoom at which neighbours have room for pictures
   let view = { x: 0, y: 0, zoom: 1, k: 300 };
   let lassoing = false;
   let asks = 0;
@@ -33,9 +36,11 @@ export function makeStage(on) {
   const offscreen = canvas.transferControlToOffscreen();
   worker.postMessage({ type: "canvas", canvas: offscreen }, [offscreen]);
   const tell = (type, more, transfer) => worker.postMessage({ type, ...more }, transfer ?? []);
-  const fit = () => (Math.min(width, height) / 2) * 0.92;
-  const toMap = ([px, py]) => [(px - width / 2) / view.k + view.x, (py - height / 2) / view.k + view.y];
-  const toScreen = (x, y) => [(x - view.x) * view.k + width / 2, (y - view.y) * view.k + height / 2];
+  const inset = () => [width > INSET.room ? INSET.left : 0, INSET.top];
+  const fit = () => 0.47 * Math.min((width - inset()[0]) / extent[0], (height - inset()[1]) / extent[1]);
+  const middle = () => [(width + inset()[0]) / 2, (height + inset()[1]) / 2];
+  const toMap = ([px, py]) => [(px - middle()[0]) / view.k + view.x, (py - middle()[1]) / view.k + view.y];
+  const toScreen = (x, y) => [(x - view.x) * view.k + middle()[0], (y - view.y) * view.k + middle()[1]];
 
   worker.onmessage = ({ data }) => {
     if (data.type === "near" && data.ask === asks) on.near(data.i, data.i < 0 ? null : toScreen(data.x, data.y));
@@ -44,22 +49,21 @@ export function makeStage(on) {
   };
 
   function look(next) {
-    const zoom = Math.max(LEAST, Math.min(MOST, next.zoom));
+    const zoom = Math.max(LEAST, Math.min(most, next.zoom));
     const limit = (value) => Math.max(-1.3, Math.min(1.3, value));
     view = { x: limit(next.x), y: limit(next.y), zoom, k: fit() * zoom };
-    tell("view", { view });
+    const [left, top] = inset();
+    tell("view", { view: { ...view, x: view.x - left / 2 / view.k, y: view.y - top / 2 / view.k } });
     on.view(view, toScreen);
     if (box) drawBox();
   }
 
   function zoomAt(place, factor) {
     const [x, y] = toMap(place);
-    const zoom = Math.max(LEAST, Math.min(MOST, view.zoom * factor));
+    const zoom = Math.max(LEAST, Math.min(most, view.zoom * factor));
     const k = fit() * zoom;
-    look({ zoom, x: x - (place[0] - width / 2) / k, y: y - (place[1] - height / 2) / k });
+    look({ zoom, x: x - (place[0] - middle()[0]) / k, y: y - (place[1] - middle()[1]) / k });
   }
-
-  const middle = () => [width / 2, height / 2];
 
   function near(place) {
     const [x, y] = toMap(place);
@@ -191,18 +195,36 @@ export function makeStage(on) {
   }, [["← → ↑ ↓", "Move the map"], ["+ − 0", "Zoom, or show all"], ["Enter", "Open the shot in the middle"],
     ["R", "Rectangle: arrows move it, Shift+arrows size it, Enter selects"], ["Shift+drag", "Lasso"]]);
 
+  let keeping = false;
   const observer = new ResizeObserver(() => {
+    const corner = toMap([0, 0]);
     [width, height] = [element.clientWidth, element.clientHeight];
     tell("size", { width, height, ratio: Math.min(window.devicePixelRatio || 1, 2) });
-    look(view);
+    const { k } = view;
+    look(keeping ? { x: corner[0] + middle()[0] / k, y: corner[1] + middle()[1] / k, zoom: k / fit() } : view);
+    keeping = false;
   });
   observer.observe(element);
 
   return {
     element, pictures, say, tell, look,
+    /** Nothing on the map moves at the next change of its size. */
+    keep() {
+      keeping = width > 0;
+    },
     view: () => view,
     toScreen,
     zoom: (factor) => zoomAt(middle(), factor),
+    /** Takes points: x, y as whole numbers; `still` shows them at once. */
+    points(bytes, still) {
+      const far = [1, 1];
+      const raw = new Int16Array(bytes);
+      for (let i = 0; i < raw.length; i++) far[i & 1] = Math.max(far[i & 1], Math.abs(raw[i]));
+      extent = far.map((value) => Math.max(value / 32767, 0.2));
+      most = Math.max(8, Math.sqrt(raw.length / 2) * 1.2);
+      tell("points", { bytes, still }, [bytes]);
+      look(view);
+    },
     lasso(next) {
       lassoing = next;
       element.classList.toggle("lassoing", next);

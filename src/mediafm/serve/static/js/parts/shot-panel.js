@@ -10,7 +10,7 @@ export function shotPanel(about, live) {
   const picture = h("img", { class: "shot-keyframe", alt: "" });
   const frame = h("div", { class: "shot-picture", hidden: !title.poster }, picture);
   const heading = h("h2", {});
-  const times = h("dl", { class: "facts" });
+  const times = h("dl", { class: "facts shot-times" });
   const said = h("div", { class: "shot-said" });
   const scene = h("div", { class: "shot-scene" });
   let shown = -2;
@@ -86,5 +86,5 @@ export function shotPanel(about, live) {
 
   live.watch("shot", show);
   show();
-  return h("div", { class: "shot-panel" }, frame, h("div", { class: "shot-head" }, heading, times), actions, said, scene);
+  return h("div", { class: "shot-panel" }, h("div", { class: "shot-top" }, frame, h("div", { class: "shot-head" }, heading, times)), actions, said, scene);
 }

@@ -21,18 +21,30 @@ export function skim(picture, title) {
   sprite.append(bar);
   picture.append(sprite);
   let layout = null;
+  let at = null;
   picture.addEventListener("pointerenter", async (event) => {
     if (event.pointerType === "touch") return;
+    at = event.clientX;
     layout = await layoutOf(title).catch(() => null);
+    look();
   });
   picture.addEventListener("pointermove", (event) => {
-    if (!layout?.strip) return;
+    if (at === null) return;
+    at = event.clientX;
+    look();
+  });
+  picture.addEventListener("pointerleave", () => {
+    at = null;
+    sprite.hidden = true;
+  });
+
+  function look() {
+    if (!layout?.strip || at === null) return;
     const box = picture.getBoundingClientRect();
-    const share = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 0.9999);
+    const share = Math.min(Math.max((at - box.left) / box.width, 0), 0.9999);
     show(Math.floor(share * layout.shots), box);
     bar.style.width = `${share * 100}%`;
-  });
-  picture.addEventListener("pointerleave", () => { sprite.hidden = true; });
+  }
 
   function show(shot, box) {
     const { width, height, columns, per_page } = layout.strip;

@@ -106,11 +106,15 @@ function drawSprite(g, env, shot, x, width, y, height, wide, asked, used) {
   const left = Math.min(Math.max(x, 0), Math.max(x, x + room - wide));
   const part = Math.min(1, room / wide);
   const cut = strip.width * part;
-  g.drawImage(
-    sprite.bitmap,
-    sprite.x + (strip.width - cut) / 2, sprite.y, cut, strip.height,
-    left, y, Math.min(room, wide), height,
-  );
+  const paint = (at, pixels, from) =>
+    g.drawImage(sprite.bitmap, sprite.x + from, sprite.y, (pixels / wide) * strip.width, strip.height, at, y, pixels, height);
+  paint(left, Math.min(room, wide), (strip.width - cut) / 2);
+  if (left + wide >= x + room) return;
+  // The rest of a long shot: the same picture again, but faintly, since it is no other moment.
+  g.globalAlpha = 0.22;
+  const end = Math.min(x + room, env.scale.width);
+  for (let at = left + wide; at < end; at += wide) paint(at, Math.min(wide, x + room - at), 0);
+  g.globalAlpha = 1;
 }
 
 /** The words that are spoken, each in its stretch. */

@@ -132,41 +132,50 @@ export function drawTags(g, env, y, height, rows) {
   });
 }
 
-/** Every class as a faint line; whichever leads is strong and filled, and named where it peaks. */
+const DASHES = [[], [6, 3], [2, 3]];
+
+/** Every class as a faint line; whichever leads is strong and filled. Where none can lead, all are strong, and dashed apart. */
 export function drawArc(g, env, y, height, arc) {
-  const { scale, colours, text } = env;
-  const { times, curves, low, high, leads } = arc;
-  if (!times.length) return;
+  const { scale, colours } = env;
+  const { times, curves, leads } = arc;
   const first = Math.max(0, bisect(times, scale.start) - 1);
   const last = Math.min(times.length - 1, bisect(times, scale.end) + 1);
   const stride = Math.max(1, Math.floor((last - first) / (scale.width * 1.5)));
-  const top = y + 14;
   const room = height - 17;
-  const at = (value) => top + room * (1 - (value - low) / (high - low || 1));
+  const at = (curve, value) => y + 14 + room * (1 - (value - curve.low) / (curve.high - curve.low));
+
+  function line(curveAt) {
+    const path = new Path2D();
+    const point = (x, i) => path.lineTo(x, at(curveAt(i), curveAt(i).values[i]));
+    if (first === 0) point(scale.x(0), 0);
+    for (let i = first; i <= last; i += stride) point(scale.x(times[i]), i);
+    if (last === times.length - 1) point(scale.x(scale.duration), last);
+    return path;
+  }
+
   g.lineJoin = "round";
-  g.lineWidth = 1;
+  g.lineWidth = leads ? 1 : 1.25;
   g.strokeStyle = colours.muted;
-  g.globalAlpha = 0.4;
-  for (const curve of curves) {
-    g.beginPath();
-    for (let i = first; i <= last; i += stride) g.lineTo(scale.x(times[i]), at(curve.values[i]));
-    g.stroke();
-  }
+  g.globalAlpha = leads ? 0.4 : 1;
+  curves.forEach((curve, c) => {
+    g.setLineDash(leads ? [] : DASHES[c % DASHES.length]);
+    g.stroke(line(() => curve));
+  });
+  g.setLineDash([]);
   g.globalAlpha = 1;
-  const upper = new Path2D();
-  for (let i = first; i <= last; i += stride) {
-    upper.lineTo(scale.x(times[i]), at(curves[leads[i]].values[i]));
+  if (leads) {
+    const upper = line((i) => curves[leads[i]]);
+    const area = new Path2D(upper);
+    area.lineTo(Math.min(scale.x(scale.duration), scale.x(times[last]) + scale.width), y + height - 2);
+    area.lineTo(Math.max(scale.x(0), scale.x(times[first]) - scale.width), y + height - 2);
+    g.fillStyle = colours.text;
+    g.globalAlpha = 0.07;
+    g.fill(area);
+    g.globalAlpha = 1;
+    g.strokeStyle = colours.text;
+    g.lineWidth = 1.25;
+    g.stroke(upper);
   }
-  const area = new Path2D(upper);
-  area.lineTo(scale.x(times[last]), y + height - 2);
-  area.lineTo(scale.x(times[first]), y + height - 2);
-  g.fillStyle = colours.text;
-  g.globalAlpha = 0.07;
-  g.fill(area);
-  g.globalAlpha = 1;
-  g.strokeStyle = colours.text;
-  g.lineWidth = 1.25;
-  g.stroke(upper);
   drawPeaks(g, env, arc, at, y);
 }
 
@@ -178,7 +187,7 @@ function drawPeaks(g, env, arc, at, y) {
   for (const peak of arc.peaks) {
     const x = scale.x(peak.time);
     if (x < -60 || x > scale.width + 10) continue;
-    const level = at(peak.value);
+    const level = at(peak.of, peak.value);
     g.fillStyle = colours.text;
     g.beginPath();
     g.arc(x, level, 3, 0, 7);

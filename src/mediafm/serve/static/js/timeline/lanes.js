@@ -1,5 +1,6 @@
 /** The tracks of a timeline: what each loads, how high it is, how it draws, and what it says under the pointer. */
 
+import { bisect } from "../parts/stage.js";
 import { saidIn } from "../parts/title-data.js";
 import { drawCues, drawPictures } from "./draw-shots.js";
 import { drawArc, drawBreaks, drawClips, drawScenes, drawTags } from "./draw-story.js";
@@ -14,32 +15,45 @@ export function tagsAsAnswered(one, answer) {
   return answer.value.split("|").filter(Boolean).map((id) => named.get(id) ?? id);
 }
 
-function whatArcHas(arc) {
-  const { times, curves } = arc;
+function rangeOf(values) {
   let [low, high] = [Infinity, -Infinity];
-  for (const { values } of curves) {
-    for (const value of values) {
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
-  const leads = times.map((_, i) => {
-    let best = 0;
-    curves.forEach(({ values }, c) => (values[i] > curves[best].values[i] ? (best = c) : 0));
-    return best;
-  });
-  const peaks = [...arc.peaks].sort((a, b) => a.time - b.time);
-  return { times, curves, leads, peaks, low: Math.min(0, low), high: Math.max(high, low + 1e-6) };
+  return { low, high: Math.max(high, low + 1e-6) };
 }
 
-function arcLine(arc, time) {
-  let i = 0;
-  while (i + 1 < arc.times.length && arc.times[i + 1] <= time) i++;
-  return arc.curves
-    .map(({ name, values }) => [name, values[i]])
-    .sort((a, b) => b[1] - a[1])
+/**
+ * The arc for drawing. Curves of one unit share a range, and at each place one leads; those of several, such as pace
+ * and speech, cannot be compared: each has its own range.
+ */
+function whatArcHas(arc) {
+  const { times } = arc;
+  const mixed = new Set(arc.curves.map((curve) => curve.unit)).size > 1;
+  const ranges = arc.curves.map(({ values }) => rangeOf(values));
+  const all = { low: Math.min(0, ...ranges.map((one) => one.low)), high: Math.max(...ranges.map((one) => one.high)) };
+  const curves = arc.curves.map((curve, c) => ({ ...curve, ...(mixed ? ranges[c] : all) }));
+  const leads = mixed ? null : times.map((_, i) => {
+    let best = 0;
+    for (let c = 1; c < curves.length; c++) if (curves[c].values[i] > curves[best].values[i]) best = c;
+    return best;
+  });
+  const byName = new Map(curves.map((curve) => [curve.name, curve]));
+  const peaks = arc.peaks
+    .filter((peak) => byName.has(peak.curve))
+    .map((peak) => ({ ...peak, of: byName.get(peak.curve) }))
+    .sort((p, q) => p.time - q.time);
+  return { times, curves, leads, peaks };
+}
+
+function arcLine({ times, curves, leads }, time) {
+  const i = Math.max(0, bisect(times, time));
+  const all = curves.map(({ name, values, unit }) => ({ name, value: values[i], unit }));
+  if (leads) all.sort((p, q) => q.value - p.value);
+  return all
     .slice(0, 3)
-    .map(([name, value]) => `${name} ${value.toFixed(2)}`)
+    .map(({ name, value, unit }) => `${name} ${value.toFixed(2)}${leads ? "" : ` ${unit}`}`)
     .join(", ");
 }
 
@@ -55,6 +69,7 @@ export function makeLanes({ title, timeline, data, answers, finder }) {
     id: "pictures",
     label: "Pictures",
     height: 48,
+    usual: 48,
     least: 32,
     most: 80,
     ready: true,
@@ -174,6 +189,7 @@ export function makeLanes({ title, timeline, data, answers, finder }) {
     id: "arc",
     label: "Arc",
     height: 44,
+    usual: 64,
     least: 40,
     most: 96,
     async load() {

@@ -89,13 +89,16 @@ export function bindPointers(view, scale, actions) {
 export function bindScrollbar(bar, thumb, scale) {
   let grab = null;
 
-  const per = () => bar.clientWidth / Math.max(1, scale.duration);
+  let wide = 0; // asked for once, since the answer makes the browser lay out the page
+  const observer = new ResizeObserver(() => (wide = bar.clientWidth));
+  observer.observe(bar);
+  const per = () => wide / Math.max(1, scale.duration);
 
   bar.addEventListener("pointerdown", (event) => {
     const at = event.clientX - bar.getBoundingClientRect().left;
     const left = scale.start * per();
-    const wide = (scale.end - scale.start) * per();
-    grab = at >= left && at <= left + wide ? at - left : wide / 2;
+    const length = (scale.end - scale.start) * per();
+    grab = at >= left && at <= left + length ? at - left : length / 2;
     scale.goTo((at - grab) / per());
     bar.setPointerCapture(event.pointerId);
   });
@@ -107,11 +110,11 @@ export function bindScrollbar(bar, thumb, scale) {
 
   /** Puts the thumb where the view is. */
   return function place() {
-    const wide = Math.max(16, (scale.end - scale.start) * per());
-    const room = bar.clientWidth - wide;
+    const length = Math.max(16, (scale.end - scale.start) * per());
+    const room = wide - length;
     const hidden = scale.duration - (scale.end - scale.start);
     const left = hidden > 0 ? (scale.start / hidden) * room : 0;
-    thumb.style.width = `${wide}px`;
+    thumb.style.width = `${length}px`;
     thumb.style.transform = `translateX(${left}px)`;
     bar.classList.toggle("idle", scale.fitted);
     bar.setAttribute("aria-valuenow", String(hidden > 0 ? Math.round((100 * scale.start) / hidden) : 0));

@@ -10,6 +10,7 @@ import { makeSprites } from "./sprites.js";
 
 const TOP = RULER + SHOTS;
 const GAP = 2;
+const SNAP = 6; // pixels
 const ANNOUNCE = 700; // ms of rest before the shot is said
 
 function size(canvas, width, height) {
@@ -31,6 +32,8 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
   const { lanes } = tracks;
   const text = makeText();
   let planned = 0;
+  let dirty = false; // the canvases; playhead, marks and preview move without them
+  let pointed;
   let places = [];
   let total = 0;
 
@@ -59,7 +62,7 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
   body.id = "timeline-tracks";
   const live = h("p", { class: "hidden", role: "status", "aria-live": "polite" });
 
-  const scale = makeScale({ duration: stage.duration, frame: words.frame, onchange: changed });
+  const scale = makeScale({ duration: stage.duration, frame: words.frame, onchange: draw });
   const palette = makePalette(() => draw());
   const sprites = makeSprites({ title, strip: timeline.strip, onready: draw });
   const hover = makeHover({ title, stage, sprites, finder, words });
@@ -70,18 +73,23 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
     get colours() { return palette.colours; },
   };
 
-  function draw() {
+  function plan() {
     planned ||= requestAnimationFrame(paint);
   }
 
-  function changed() {
-    draw();
-    head && move();
+  function draw() {
+    dirty = true;
+    plan();
   }
 
   function paint() {
     planned = 0;
     if (!el.isConnected) return;
+    if (pointed !== undefined) preview(pointed);
+    pointed = undefined;
+    move();
+    if (!dirty) return;
+    dirty = false;
     drawRuler(size(ruler, scale.width, TOP), env);
     const g = size(base, scale.width, total);
     for (const { lane, y } of places) {
@@ -116,8 +124,9 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
   /** Gives the height that is left to the tracks that can use it, the first of them first. */
   function share(shown) {
     const elastic = shown.filter((lane) => lane.least);
-    if (getComputedStyle(body).flexGrow === "0") return; // a column: the page scrolls
-    for (const lane of elastic) lane.height = lane.least;
+    const column = !body.isConnected || getComputedStyle(body).flexGrow === "0"; // there, the page scrolls
+    for (const lane of elastic) lane.height = column ? lane.usual : lane.least;
+    if (column) return;
     let left = body.clientHeight - TOP - GAP - shown.reduce((sum, lane) => sum + lane.height + GAP, 0);
     for (const lane of elastic) {
       const more = Math.max(0, Math.min(left, lane.most - lane.least));
@@ -165,7 +174,7 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
     const { time, playing } = stage.state;
     if (playing && stage.state.speed > 0) scale.reveal(time, 0.04);
     else if (!view.classList.contains("panning")) scale.reveal(time, 0.5);
-    move();
+    plan();
     view.setAttribute("aria-valuenow", String(Math.round(time / 1000)));
   }
 
@@ -185,7 +194,13 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
     }, ANNOUNCE);
   }
 
+  /** What the pointer is over is looked up once a frame, before anything is written. */
   function onHover(event) {
+    pointed = event;
+    plan();
+  }
+
+  function preview(event) {
     const box = view.getBoundingClientRect();
     const x = event ? event.clientX - box.left : -1;
     if (!event || event.pointerType === "touch" || x < 0 || x > box.width) {
@@ -203,10 +218,19 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
     hover.show(x + box.left - el.getBoundingClientRect().left, time, line, el.clientWidth);
   }
 
+  const onFrame = (time) => (title.frame_rate ? Math.round(Math.floor((time + 1) / words.frame) * words.frame) : Math.round(time));
+
+  /** The cut that is near, or else the frame: people mark whole shots. */
+  function onCut(time) {
+    const shot = stage.shotAt(time);
+    const near = [stage.starts[shot], stage.ends[shot]].find((cut) => Math.abs(cut - time) < SNAP * scale.perPixel);
+    return near ?? onFrame(time);
+  }
+
   bindPointers(view, scale, {
     scrubs: (event) => event.clientY - ruler.getBoundingClientRect().top < TOP,
-    seek: (time) => deck.seek(time),
-    mark: (start, end) => stage.set({ markIn: Math.round(start), markOut: Math.round(end) }),
+    seek: (time) => deck.seek(onFrame(time)),
+    mark: (start, end) => stage.set({ markIn: onCut(start), markOut: onCut(end) }),
     hover: onHover,
     pick: () => {},
   });
@@ -221,7 +245,7 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
   observer.observe(body);
   const stop = [
     stage.on("time", onTime),
-    stage.on("marks", move),
+    stage.on("marks", plan),
     stage.on("shot", onShot),
     answers.subscribe(() => {
       tracks.judge();

@@ -11,11 +11,14 @@ import { makeStage } from "../map/stage.js";
 import { go } from "../router.js";
 import { clock } from "../time.js";
 
-const NEAR = "Shots that lie close together are alike in context. Far apart says less, and the axes have no meaning.";
+const NEAR = "Close together means alike in context. Axes and empty space mean nothing.";
 const MOST_FOUND = 300;
 
 const lassoIcon = () => s("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" },
   s("path", { d: "M12 4c5 0 9 2.5 9 6s-4 6-9 6-9-2.5-9-6 4-6 9-6z", "stroke-dasharray": "3 3" }), s("path", { d: "M7 15.5c-1.5 1-1 3 .5 3s2 2 .5 3.5" }));
+
+const fitIcon = () => s("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" },
+  s("path", { d: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5" }));
 
 /** The view of `/map`. */
 export default async function view(root, _params, query) {
@@ -61,7 +64,11 @@ export default async function view(root, _params, query) {
   const panel = selectionPanel(data, {
     point: (i) => stage.tell("marks", { ids: i < 0 ? [] : [i] }),
     clear: () => select(new Uint32Array(0)),
-    onopen: (open) => page.classList.toggle("with-panel", open),
+    onopen(open) {
+      if (open === page.classList.contains("with-panel")) return;
+      stage.keep();
+      page.classList.toggle("with-panel", open);
+    },
   });
   const key = legend({ point: (group) => stage.tell("only", { group }), choose: (group) => stage.group(group) });
 
@@ -69,7 +76,7 @@ export default async function view(root, _params, query) {
     const on = lasso.getAttribute("aria-pressed") !== "true";
     lasso.setAttribute("aria-pressed", String(on));
     stage.lasso(on);
-  } }, lassoIcon(), "Lasso");
+  } }, lassoIcon(), h("span", {}, "Lasso"));
   const tool = (name, mark, act) => h("button", { class: "tool", type: "button", title: name, "aria-label": name, onclick: act }, mark);
   const colour = h("select", { class: "input", "aria-label": "Colour by", onchange: () => {
     way = colour.value;
@@ -100,10 +107,10 @@ export default async function view(root, _params, query) {
     stage.element,
     h("div", { class: "atlas-bar" }, finder, h("label", { class: "atlas-field" }, h("span", { class: "quiet" }, "Colour"), colour), versions, lasso, said),
     h("div", { class: "atlas-zoom" }, tool("Zoom in (+)", icon("plus"), () => stage.zoom(1.6)), tool("Zoom out (−)", icon("minus"), () => stage.zoom(1 / 1.6)),
-      tool("Show all (0)", icon("film"), () => stage.look({ x: 0, y: 0, zoom: 1 }))),
+      tool("Show all (0)", fitIcon(), () => stage.look({ x: 0, y: 0, zoom: 1 }))),
     key.element, h("p", { class: "atlas-note" }, NEAR), state, card, panel.element, stage.say);
   root.append(page);
-  document.documentElement.classList.add("app-page");
+  document.documentElement.classList.add("app-page", "atlas-page");
 
   const at = (query.get("at") ?? "").split(",").map(Number);
   if (at.length === 3 && at.every(Number.isFinite)) stage.look({ x: at[0], y: at[1], zoom: at[2] });
@@ -112,7 +119,7 @@ export default async function view(root, _params, query) {
   function arrived(about, bytes, still) {
     if (bytes) {
       const calm = still || matchMedia("(prefers-reduced-motion: reduce)").matches;
-      stage.tell("points", { bytes, still: calm }, [bytes]);
+      stage.points(bytes, calm);
       if (still || calm) {
         select(new Uint32Array(0));
         paint();
@@ -266,7 +273,7 @@ export default async function view(root, _params, query) {
     clearTimeout(remembering);
     leaving.abort();
     window.removeEventListener("mediafm:theme", themed);
-    document.documentElement.classList.remove("app-page");
+    document.documentElement.classList.remove("app-page", "atlas-page");
     stage.destroy();
   };
 }
