@@ -1,6 +1,6 @@
 /** The page: its frame, its addresses. */
 
-import { api } from "./api.js";
+import { ApiError, api } from "./api.js";
 import { basket } from "./basket.js";
 import { h, icon } from "./dom.js";
 import { keys, showKeys } from "./keys.js";
@@ -9,7 +9,12 @@ import { go, link, route, start } from "./router.js";
 import { themeSwitch } from "./theme.js";
 
 /** A view that is loaded when it is first shown. */
-const later = (load) => async (...given) => (await load()).default(...given);
+const later = (load) => async (...given) => {
+  const { default: view } = await load().catch(() => {
+    throw new ApiError(0, "The server does not answer. Is it running?");
+  });
+  return view(...given);
+};
 
 route("/", later(() => import("./views/catalog.js")));
 route("/search", later(() => import("./views/search.js")));
@@ -74,7 +79,7 @@ document.body.prepend(
     h("div", { class: "top-tools" },
       basketButton(),
       themeSwitch(),
-      h("button", { class: "tool", type: "button", "aria-label": "Keys", title: "Keys (?)", onclick: showKeys }, icon("keyboard")))),
+      h("button", { class: "tool keys-button", type: "button", "aria-label": "Keys", title: "Keys (?)", onclick: showKeys }, icon("keyboard")))),
   outlet,
   drawer.element,
   h("footer", { class: "bottom" }, link("/api-docs", {}, "API")),

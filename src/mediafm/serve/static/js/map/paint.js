@@ -14,10 +14,10 @@ function stamp(radius, strength) {
   return { reach, side, cover };
 }
 
-/** Dots grow with the room that each has, and more slowly than the zoom. */
+/** Dots take a part of the room that each has at this zoom, within what can be told apart. */
 export function dotRadius(count, width, height, zoom, ratio) {
-  const room = Math.sqrt((width * height) / Math.max(count, 1));
-  return Math.max(1.05 * ratio, Math.min(room * 0.13, 5 * ratio)) * Math.min(zoom ** 0.4, 2.4);
+  const room = zoom * Math.sqrt((width * height) / Math.max(count, 1));
+  return Math.max(1.05 * ratio, Math.min(room * 0.12, 5.5 * ratio));
 }
 
 /**

@@ -5,11 +5,12 @@ import { basket } from "../basket.js";
 import { h, icon } from "../dom.js";
 import { picture } from "../parts/card.js";
 import { link } from "../router.js";
-import { clock, stamp } from "../time.js";
+import { stamp } from "../time.js";
 import { toast } from "../toast.js";
 import { play } from "./play.js";
 
-const STEP = 200;
+const ROW = 72; // as the style sheet has it
+const BEYOND = 5;
 const MOST_KEPT = 500;
 
 const many = (count, one) => `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
@@ -18,39 +19,41 @@ const many = (count, one) => `${count.toLocaleString("en")} ${one}${count === 1 
 export function selectionPanel(data, on) {
   const title = h("h2", { class: "atlas-count", tabindex: -1 });
   const about = h("p", { class: "quiet" });
-  const list = h("ol", { class: "atlas-list" });
-  const more = h("button", { class: "button atlas-more", type: "button", onclick: () => grow() }, "Show more");
+  const list = h("div", { class: "atlas-list", role: "list" });
   const player = h("button", { class: "button primary", type: "button", onclick: () => start(0) }, icon("play"), "Play");
   const keeper = h("button", { class: "button", type: "button", onclick: () => keep() }, icon("basket"), "Add all");
   const closer = h("button", { class: "tool", type: "button", "aria-label": "Clear the selection", title: "Clear (Esc)", onclick: () => on.clear() }, icon("close"));
-  const body = h("div", { class: "atlas-scroll" }, list, more);
+  const body = h("div", { class: "atlas-scroll", tabindex: 0, role: "region", "aria-label": "The selected shots" }, list);
   const element = h("aside", { class: "atlas-panel", "aria-label": "Selected shots", hidden: true },
     h("header", {}, h("div", { class: "atlas-panel-head" }, title, closer), about, h("div", { class: "atlas-actions" }, player, keeper)),
     body);
   let ids = new Uint32Array(0);
   let times = null;
-  let shown = 0;
   let turn = 0;
+  let waiting = false;
+  const rows = new Map();
 
   const clip = (i) => {
     const { title: one, shot } = data.of(i);
     return { title_id: one.title_id, title: one.title, ingest_id: one.ingest_id, shot, span: times(i) };
   };
 
-  function row(i) {
+  function row(place) {
+    const i = ids[place];
     const one = clip(i);
     const name = `shot ${one.shot} of ${one.title}`;
     const shot = picture(keyframeUrl(one.title_id, one.ingest_id, one.shot));
-    const item = h("li", { class: "atlas-row" },
-      link(`/titles/${encodeURIComponent(one.title_id)}?t=${one.span.start}`, { class: "atlas-row-open", "aria-label": `Open ${name} at ${clock(one.span.start)}` },
+    const item = h("div", { class: "atlas-row", role: "listitem", "aria-setsize": ids.length, "aria-posinset": place + 1 },
+      link(`/titles/${encodeURIComponent(one.title_id)}?t=${one.span.start}`, { class: "atlas-row-open" },
         shot,
         h("span", { class: "atlas-row-words" },
-          h("span", { class: "atlas-row-title" }, one.title),
+          h("span", { class: "atlas-row-title" }, one.title, h("span", { class: "hidden" }, `, shot ${one.shot},`)),
           h("span", { class: "times quiet" }, `${stamp(one.span.start)} · ${((one.span.end - one.span.start) / 1e6).toFixed(1)} s`))),
       h("button", { class: "tool", type: "button", title: "Add to the basket", "aria-label": `Add to the basket: ${name}`, onclick: () => {
         basket.add(toKeep(one));
         toast("In the basket");
       } }, icon("plus")));
+    item.style.transform = `translateY(${place * ROW}px)`;
     item.addEventListener("pointerenter", () => on.point(i));
     item.addEventListener("focusin", () => on.point(i));
     return item;
@@ -58,13 +61,32 @@ export function selectionPanel(data, on) {
 
   const toKeep = (one) => ({ ...one, name: "", rate: null, timecode: null });
 
-  function grow() {
-    const next = Array.from(ids.subarray(shown, shown + STEP), row);
-    list.append(...next);
-    shown += next.length;
-    more.hidden = shown >= ids.length;
-    more.textContent = `Show ${Math.min(STEP, ids.length - shown)} of ${(ids.length - shown).toLocaleString("en")} more`;
+  /** Only rows in sight are there, however many shots are selected. */
+  function see() {
+    waiting = false;
+    const first = Math.max(0, Math.floor(body.scrollTop / ROW) - BEYOND);
+    const end = Math.min(ids.length, Math.ceil((body.scrollTop + body.clientHeight) / ROW) + BEYOND);
+    for (const [place, node] of rows) {
+      if ((place < first || place >= end) && !node.contains(document.activeElement)) {
+        node.remove();
+        rows.delete(place);
+      }
+    }
+    for (let place = end - 1; place >= first; place--) {
+      if (rows.has(place)) continue;
+      const node = row(place);
+      list.insertBefore(node, rows.get(place + 1) ?? null);
+      rows.set(place, node);
+    }
   }
+
+  const soon = () => {
+    if (waiting || !times) return;
+    waiting = true;
+    requestAnimationFrame(see);
+  };
+  body.addEventListener("scroll", soon, { passive: true });
+  new ResizeObserver(soon).observe(body);
 
   function keep() {
     const before = basket.items();
@@ -78,28 +100,28 @@ export function selectionPanel(data, on) {
     });
   }
 
-  const start = (at) => play(Array.from(ids, (i) => i), clip, { at, onshot: on.point });
+  const start = (at) => play(ids, clip, { at, onshot: on.point });
 
   /** Shows shots; `said` says where they come from. */
   async function show(next, said = "", focus = false) {
     const mine = ++turn;
     ids = next;
-    shown = 0;
     element.hidden = !ids.length && !said;
     on.onopen(!element.hidden);
     if (element.hidden) return;
     const titles = new Set();
-    let before = null;
-    for (const i of ids) {
-      if (before && i >= before.first && i < before.first + before.shots) continue;
-      before = data.of(i).title;
-      titles.add(before.title_id);
+    for (let place = 0, end = 0; place < ids.length; place++) {
+      if (ids[place] < end) continue; // in order: of the same title as the one before
+      const { title: one } = data.of(ids[place]);
+      end = one.first + one.shots;
+      titles.add(one.title_id);
     }
     title.textContent = many(ids.length, "shot");
     about.textContent = [ids.length ? `from ${many(titles.size, "title")}` : "", said].filter(Boolean).join(" · ");
     player.disabled = keeper.disabled = !ids.length;
     list.replaceChildren();
-    more.hidden = true;
+    rows.clear();
+    list.style.height = `${ids.length * ROW}px`;
     try {
       times = await data.times();
     } catch (error) {
@@ -108,7 +130,7 @@ export function selectionPanel(data, on) {
     }
     if (mine !== turn) return;
     body.scrollTop = 0;
-    grow();
+    see();
     if (focus) title.focus({ preventScroll: true });
   }
 

@@ -12,7 +12,7 @@ const PAN = 60;
 const NUDGE = 16;
 
 /**
- * Makes the stage. `on`: {near(i, place), chosen(ids, add), view(view), pictures(list, count, view), picked(i)}.
+ * Makes the stage. `on`: {near(i, place), chosen(ids, add), view(), pictures(list), picked(), clear()}.
  */
 export function makeStage(on) {
   const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
@@ -45,7 +45,7 @@ export function makeStage(on) {
   worker.onmessage = ({ data }) => {
     if (data.type === "near" && data.ask === asks) on.near(data.i, data.i < 0 ? null : toScreen(data.x, data.y));
     if (data.type === "inside") on.chosen(data.ids, adding);
-    if (data.type === "pictures") on.pictures(data.pictures, data.count);
+    if (data.type === "pictures") on.pictures(data.pictures);
   };
 
   function look(next) {
@@ -54,7 +54,7 @@ export function makeStage(on) {
     view = { x: limit(next.x), y: limit(next.y), zoom, k: fit() * zoom };
     const [left, top] = inset();
     tell("view", { view: { ...view, x: view.x - left / 2 / view.k, y: view.y - top / 2 / view.k } });
-    on.view(view, toScreen);
+    on.view();
     if (box) drawBox();
   }
 

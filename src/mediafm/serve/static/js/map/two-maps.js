@@ -37,7 +37,7 @@ export function twoMaps(title, a, b, signal) {
       h("figcaption", {}, h("span", {}, i ? "B" : "A"), h("span", { class: "quiet" }, version), h("span", { class: "figure two-value" }))) };
   });
   const section = h("section", { class: "two" }, h("h2", {}, title.title),
-    h("p", { class: "quiet" }, "Each moment against each other, under both. Bright is alike; squares along the diagonal are scenes."),
+    h("p", { class: "quiet" }, "Each moment against each other, under both. Strong colour is alike; squares along the diagonal are scenes."),
     h("div", { class: "two-sides" }, sides.map(({ node }) => node)),
     h("div", { class: "two-pair", "aria-hidden": "true" }, pair.map(({ box, name }) => h("div", {}, box, name))), line);
 

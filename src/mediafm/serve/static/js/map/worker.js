@@ -5,7 +5,8 @@ import { dotRadius, paint } from "./paint.js";
 
 const TURN = 700;
 const MOST_PICTURES = 60;
-const CELL = [132, 84];
+const PER_PICTURE = 4;
+const CELL = [122, 74];
 
 let canvas = null;
 let context = null;
@@ -20,6 +21,7 @@ let ring = "#fff";
 let turning = null;
 let waiting = false;
 let settled = 0;
+let rank = new Uint32Array(0);
 const scene = { x: new Float32Array(0), y: new Float32Array(0), order: new Uint32Array(0), group: new Uint8Array(0),
   colours: new Uint32Array([0xff888888]), ground: 0xff000000, lit: null, only: -1 };
 
@@ -88,6 +90,8 @@ function setPoints(bytes, still) {
     turning = { x0: scene.x.slice(), y0: scene.y.slice(), x1: x, y1: y, since: performance.now() };
   } else {
     Object.assign(scene, { x, y, order: shuffled(n), lit: null, group: new Uint8Array(n) });
+    rank = new Uint32Array(n);
+    scene.order.forEach((i, place) => { rank[i] = place; });
     grid = makeGrid(x, y);
     marks = [];
     hovered = -1;
@@ -114,18 +118,21 @@ function settle() {
     if (!grid || turning || !canvas) return;
     const [w, h] = [canvas.width / ratio / view.k / 2, canvas.height / ratio / view.k / 2];
     const [cw, ch] = [CELL[0] / view.k, CELL[1] / view.k];
-    const best = new Map();
-    let count = 0;
+    const inside = [];
     grid.within(view.x - w, view.y - h, view.x + w, view.y + h, (i) => {
-      count++;
-      const [cx, cy] = [Math.floor(scene.x[i] / cw), Math.floor(scene.y[i] / ch)];
-      const gap = (scene.x[i] / cw - cx - 0.5) ** 2 + (scene.y[i] / ch - cy - 0.5) ** 2;
-      const held = best.get(`${cx},${cy}`);
-      if ((scene.lit === null || scene.lit[i]) && (!held || gap < held.gap)) best.set(`${cx},${cy}`, { i, gap });
+      if (scene.lit === null || scene.lit[i]) inside.push(i);
     });
-    const few = count <= 6 * best.size || count <= 150;
-    const shown = few ? [...best.values()].filter(({ gap }) => gap < 0.1).slice(0, MOST_PICTURES) : [];
-    postMessage({ type: "pictures", count, pictures: shown.map(({ i }) => ({ i, x: scene.x[i], y: scene.y[i] })) });
+    const shown = [];
+    if (inside.length <= PER_PICTURE * MOST_PICTURES) {
+      // Always in the same order, so that pictures stay while the map moves.
+      inside.sort((i, j) => rank[i] - rank[j]);
+      for (const i of inside) {
+        const free = shown.every((j) => Math.abs(scene.x[i] - scene.x[j]) > cw || Math.abs(scene.y[i] - scene.y[j]) > ch);
+        if (free && shown.length < MOST_PICTURES) shown.push(i);
+      }
+    }
+    if (inside.length > PER_PICTURE * shown.length) shown.length = 0;
+    postMessage({ type: "pictures", pictures: shown.map((i) => ({ i, x: scene.x[i], y: scene.y[i] })) });
   }, 160);
 }
 

@@ -61,6 +61,7 @@ export function makeAnswers(title_id) {
         items.push({ kind, task, title_id, span: place, value: row.value, answer: row.answer });
       }
       tell();
+      if (kept.notes?.length) toast(kept.notes.join(" "));
       return kept;
     } catch (error) {
       items = before;

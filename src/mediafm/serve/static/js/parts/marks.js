@@ -42,11 +42,11 @@ export function marksBar(about) {
   const outTime = h("span", { class: "marks-time" }, "–");
   const lasts = h("span", { class: "marks-length" });
   const button = (props, ...children) => h("button", { type: "button", class: "button quiet", ...props }, ...children);
-  const play = button({ "aria-label": "Play the marked clip", title: "Play the marked clip",
+  const play = button({ title: "Play the marked clip",
     onclick: () => deck.playSpan(stage.marked()) }, "Play");
-  const drop = button({ "aria-label": "Clear marks (X)", title: "Clear marks (X)",
+  const drop = button({ title: "Clear marks (X)",
     onclick: () => stage.set({ markIn: null, markOut: null }) }, "Clear");
-  const add = button({ "aria-label": "Add to basket (B)", title: "Add the marked clip, or else the shot, to the basket (B)",
+  const add = button({ title: "Add the marked clip, or else the shot, to the basket (B)",
     onclick: () => toBasket(about, chosen(stage)) }, "Add shot");
   const el = h(
     "div",

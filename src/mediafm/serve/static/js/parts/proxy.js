@@ -20,10 +20,14 @@ function progressOf(job) {
   return parts.join(" · ");
 }
 
+/** As the server says it, beginning with a capital. */
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** A notice over the viewer, and the proxy behind it; `onready` is called once it can be played. */
 export function proxyNotice({ title, onready }) {
   const path = `/titles/${encodeURIComponent(title.title_id)}/proxy`;
   const el = h("div", { class: "viewer-notice", hidden: true });
+  const standsIn = title.poster ? "Keyframes stand in" : "What is said stands in";
   let timer = 0;
   let gone = false;
   let asked = false;
@@ -47,14 +51,14 @@ export function proxyNotice({ title, onready }) {
   }
 
   function plain(text) {
-    show(h("p", {}, text), h("p", { class: "quiet" }, "Keyframes stand in; all keys work."));
+    show(h("p", {}, sentence(text)), h("p", { class: "quiet" }, `${standsIn}; all keys work.`));
   }
 
   function offer(text, label) {
     asked = false;
     show(
-      h("p", {}, text),
-      h("p", { class: "quiet" }, "Keyframes stand in until there is a proxy."),
+      h("p", {}, sentence(text)),
+      h("p", { class: "quiet" }, `${standsIn} until there is a proxy.`),
       h("button", { type: "button", class: "button", onclick: ask }, label),
     );
   }
@@ -62,7 +66,7 @@ export function proxyNotice({ title, onready }) {
   function working(job) {
     if (!bar) {
       const [progress, line] = [h("progress", { max: 1, "aria-label": "Proxy" }), h("p", {})];
-      show(h("p", {}, reason), progress, line);
+      show(h("p", {}, sentence(reason)), progress, line);
       [bar, words] = [progress, line];
     }
     if (job.state === "waiting") bar.removeAttribute("value");

@@ -95,7 +95,7 @@ export function suggestionsPanel(about, live) {
         clip ? button("Mark", () => stage.set({ markIn: one.span.start, markOut: one.span.end }), { "aria-label": `Mark ${what}` }) : null,
         clip || kind === "artwork"
           ? button("Add to basket", () => toBasket(about, long ? one.span : stage.span(shot), saidIn(one.reasons).replace(/[“”"]/g, "")),
-            { "aria-label": `Add ${what} to the basket` })
+            { "aria-label": `Add to basket: ${what}` })
           : null,
         judgeButtons({
           what, state,

@@ -3,11 +3,17 @@
 import { api } from "../api.js";
 
 /** Lazy answers of the API; a failed one is asked again the next time. */
-export function titleData({ title_id, duration }, version, signal) {
+export function titleData({ title_id, duration, embedded }, version, signal) {
   const path = `/titles/${encodeURIComponent(title_id)}`;
   const held = new Map();
 
+  /** Not asked for what cannot be there: failed requests are errors on the browser's console. */
+  const lacking = () => (embedded || version ? null
+    : Object.assign(new Error("The title has no embeddings yet: run mediafm embed."), { name: "NotEmbedded" }));
+
   function once(key, part, params = {}) {
+    const why = (params.features ?? "context") === "context" ? lacking() : null;
+    if (why) return Promise.reject(why);
     if (!held.has(key)) {
       const asked = api.get(`${path}/${part}`, { ...(version ? { version } : {}), ...params }, { signal });
       held.set(key, asked);
@@ -27,8 +33,11 @@ export function titleData({ title_id, duration }, version, signal) {
     coldStart: () => once("cold", "cold-start", { count: 6 }),
     similarity: (features) => once(`map ${features}`, "similarity", { features }),
     likeTitles: (features) => once(`like ${features}`, "similar", { features, count: 6 }),
-    alike: (params, options) =>
-      api.get("/similar", { title_id, ...(version ? { version } : {}), ...params }, options),
+    alike: async (params, options) => {
+      const why = params.features === "context" ? lacking() : null;
+      if (why) throw why;
+      return api.get("/similar", { title_id, ...(version ? { version } : {}), ...params }, options);
+    },
   };
 }
 

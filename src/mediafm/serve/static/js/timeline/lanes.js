@@ -68,10 +68,7 @@ export function makeLanes({ title, timeline, data, answers, finder }) {
   add({
     id: "pictures",
     label: "Pictures",
-    height: 48,
-    usual: 48,
-    least: 32,
-    most: 80,
+    ...(timeline.strip ? { height: 48, usual: 48, least: 32, most: 80 } : { height: 22 }),
     ready: true,
     note: timeline.strip ? "" : "This title has no pictures.",
     draw: drawPictures,
@@ -221,7 +218,7 @@ export function makeLanes({ title, timeline, data, answers, finder }) {
           } catch (error) {
             if (error.name === "AbortError") return;
             lane.note = error.message;
-            lane.failed = true;
+            lane.failed = error.name !== "NotEmbedded";
           }
           lane.ready = true;
           changed(lane);

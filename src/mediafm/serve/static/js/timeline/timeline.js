@@ -140,9 +140,9 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
     const node = h(
       "button",
       { type: "button", class: "tl-head", title: lane.title ? `${lane.title}. Click to fold` : "Click to fold",
-        "aria-label": `Fold ${lane.label}`, onclick: () => fold(lane, true) },
+        "aria-label": `Fold ${[lane.label, ...(rows ?? [])].join(" ")}`, onclick: () => fold(lane, true) },
       h("span", { class: "tl-head-name" }, lane.label),
-      rows && h("span", { class: "tl-head-rows", "aria-hidden": "true" }, rows.map((name) => h("span", {}, name))),
+      rows && h("span", { class: "tl-head-rows", "aria-hidden": "true" }, rows.flatMap((name) => [h("span", {}, name), " "])),
     );
     node.style.height = `${lane.height}px`;
     return node;

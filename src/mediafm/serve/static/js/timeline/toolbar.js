@@ -27,6 +27,6 @@ export function makeToolbar({ timeline, stage }, ...before) {
       h("button", { type: "button", class: "button quiet", title: "Whole title (F)",
         onclick: () => timeline.scale.fit() }, "Fit"),
       h("button", { type: "button", class: "button quiet", title: "The current shot, or the marked clip",
-        onclick: () => timeline.scale.frame(stage.marked() ?? stage.span()) }, "Shot")),
+        onclick: () => timeline.scale.frame(stage.marked() ?? stage.span()) }, "Fit shot")),
   );
 }

@@ -66,7 +66,7 @@ export default async function view(root, _params, query) {
     clear: () => select(new Uint32Array(0)),
     onopen(open) {
       if (open === page.classList.contains("with-panel")) return;
-      stage.keep();
+      if (matchMedia("(min-width: 900px)").matches) stage.keep(); // else the map is drawn smaller, above
       page.classList.toggle("with-panel", open);
     },
   });
@@ -94,7 +94,7 @@ export default async function view(root, _params, query) {
         go(`/map?${next}`);
       } }, catalog.versions.map((name) => h("option", { value: name, selected: name === version }, name)))
     : null;
-  const finder = h("form", { class: "atlas-find", role: "search", onsubmit: (event) => {
+  const finder = h("form", { class: "atlas-find", onsubmit: (event) => {
     event.preventDefault();
     find(words.value.trim());
   } });
@@ -204,9 +204,8 @@ export default async function view(root, _params, query) {
     return shown;
   }
 
-  function showPictures(list, count) {
+  function showPictures(list) {
     if (!data.about()?.points) return;
-    page.classList.toggle("sparse", count > 0 && list.length > 0);
     const held = new Map(shownPictures.map((one) => [one.i, one]));
     const next = list.map((one) => {
       const known = held.get(one.i);
@@ -260,7 +259,8 @@ export default async function view(root, _params, query) {
       const next = new URLSearchParams(location.search);
       const { x, y, zoom } = stage.view();
       const put = (name, value) => (value ? next.set(name, value) : next.delete(name));
-      put("at", zoom === 1 && !x && !y ? "" : [x, y, zoom].map((value) => value.toFixed(3)).join(","));
+      const at = [x, y, zoom].map((value) => Number(value.toFixed(3)) + 0).join(",");
+      put("at", at === "0,0,1" ? "" : at);
       put("colour", colour.value === "title" ? "" : colour.value);
       put("q", words.value.trim());
       history.replaceState(null, "", `/map${next.size ? `?${next}` : ""}`);

@@ -33,7 +33,7 @@ const PANELS = [
   ["about", "About", aboutPanel],
 ];
 
-const SPLIT = { least: 24, most: 65, usual: 43 };
+const SPLIT = { least: 24, most: 65, usual: window.innerHeight > 900 ? 38 : 43 };
 
 /** Name and facts of the title. */
 function heading(title) {
