@@ -4,14 +4,15 @@
     python benchmarks/page.py CATALOG --log benchmarks/results/page.txt
     python benchmarks/page.py CATALOG --only soak --minutes 10 --log benchmarks/results/soak.txt
 
-The server runs as users run it, in a process of its own, on loopback; the browser is a real Chromium
-without a window. Everything is asked of the page as a user would: wheel, pointer, keys, links.
+The server runs as users run it, in a process of its own, on loopback; the browser is a real
+Chromium without a window. Everything is asked of the page as a user would: wheel, pointer, keys,
+links.
 
-First view: from the start of the navigation until the first pictures of the view are drawn, in a new
-browser context each time (nothing cached). Tasks: the longest on the main thread while something is
-moved, from the browser's own list of tasks over 50 ms. Frames: intervals between animation frames of
-over one and a half of the screen's, in the same browser and by turns with a page that has nothing
-on it but is given the same wheel and pointer.
+First view: from the start of the navigation until the first pictures of the view are drawn, in a
+new browser context each time (nothing cached). Tasks: the longest on the main thread while
+something is moved, from the browser's own list of tasks over 50 ms. Frames: those that the screen's
+rhythm has and the page has not, in the same browser and by turns with a page that has nothing on it
+but is given the same wheel and pointer.
 
 Soak: through the catalog, titles, timelines, the map, searches and versions, again and again; the
 browser's heap after a collection, nodes of the document, and the server's memory, once a minute.
@@ -45,7 +46,11 @@ WATCH = """() => {
     for (const one of list.getEntries()) window.__tasks.push([one.startTime, one.duration]);
   }).observe({ type: 'longtask', buffered: true });
   let last = performance.now();
-  const tick = (now) => { window.__frames.push(now - last); last = now; requestAnimationFrame(tick); };
+  const tick = (now) => {
+    window.__frames.push(now - last);
+    last = now;
+    requestAnimationFrame(tick);
+  };
   requestAnimationFrame(tick);
 }"""
 TAKE = """() => {
@@ -173,8 +178,7 @@ def moving(browser: Any, url: str) -> list[str]:
                 page = context.new_page()
                 page.goto(url + path if own else EMPTY)
                 if own:
-                    page.wait_for_load_state("networkidle")
-                    page.wait_for_timeout(1500)
+                    page.wait_for_timeout(4000)
                 x, y = middle(page, place) if own and place else (640.0, 420.0)
                 if own and "timeline" in name:
                     for _ in range(5):
@@ -196,7 +200,7 @@ def moving(browser: Any, url: str) -> list[str]:
         half, base = statistics.median(ours), statistics.median(empty)
         ratio = f"{half / base:8.2f}" if base else f"{'-':>8}"
         most = f"{max(tasks):12.0f}" if tasks else f"{'-':>12}"
-        lines.append(f"{name:20}{half:9.2f}{base:12.2f}{ratio}{len(tasks):7}{most}")
+        lines.append(f"{name:20}{half:9.2f}{base:12.2f}{ratio}{len(tasks):12}{most}")
     return lines
 
 

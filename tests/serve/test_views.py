@@ -22,7 +22,7 @@ VIEWS = {
     "title-similar": (TITLE, "More like this"),
     "title-tags": (TITLE, "Tags"),
     "title-suggestions": (TITLE, "Suggestions"),
-    "title-similarity": (TITLE, "Map"),
+    "title-similarity": (TITLE, "Similarity"),
     "title-about": (TITLE, "About"),
     "title-without-film": ("/titles/title-003", None),
     "map": ("/map", None),

@@ -28,7 +28,7 @@ function decode(values) {
   return out;
 }
 
-/** The panel "Map". */
+/** The panel "Similarity". */
 export function similarityPanel(about, live) {
   const { title, stage, words, deck, data, catalog } = about;
   const canvas = h("canvas", { class: "sim-canvas", "aria-hidden": "true" });

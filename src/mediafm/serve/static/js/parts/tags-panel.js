@@ -49,19 +49,27 @@ export function tagsPanel(about, live) {
       meter,
       h("span", { class: "tag-chance" }, p === null ? "" : p.toFixed(2)),
       kind === "multi-class" || namesOf(one).length < 2 ? h("span", { class: "tag-no" }) : h("button", {
-        type: "button", class: "tag-no", "aria-label": `Only ${name} is wrong: ${what}`, title: "Only this one is wrong",
+        type: "button", class: "tag-no", "aria-label": `${name} is wrong: ${what}`, title: "This one is wrong",
         "aria-pressed": String(Boolean(wrong)),
-        onclick: () => give(one, "rejected", [one.tags[i]]),
+        onclick: () => turn(one, i, state),
       }, h("span", { "aria-hidden": "true" }, "✕")));
   }
 
-  function give(one, answer, tags = [], value = null) {
+  /** One tag is wrong, or right again; the others of its probe stay as they are said to be. */
+  function turn(one, i, state) {
+    const right = state?.answer === "rejected" ? state.value.split("|") : one.tags;
+    const wrong = one.tags.filter((id, n) => (n === i ? right.includes(id) : !right.includes(id)));
+    return wrong.length ? give(one, "rejected", wrong) : give(one, "accepted");
+  }
+
+  function give(one, answer, tags = []) {
     editing = null;
-    const left = answer === "accepted" ? one.tags : answer === "rejected" ? one.tags.filter((id) => tags.length && !tags.includes(id)) : tags;
-    return answers.give({
-      kind: "tags", answer, span: one.span, task: one.probe, tags: answer === "accepted" ? [] : tags,
-      value: value ?? left.join("|"),
-    });
+    const left = {
+      accepted: one.tags,
+      rejected: tags.length ? one.tags.filter((id) => !tags.includes(id)) : [],
+      corrected: tags,
+    }[answer];
+    return answers.give({ kind: "tags", answer, span: one.span, task: one.probe, tags, value: left.join("|") });
   }
 
   function card(one) {

@@ -32,7 +32,6 @@ export function titleData({ title_id, duration, embedded }, version, signal) {
     breaks: () => once("breaks", "suggestions/ad-breaks", duration < 32 * 60e6 ? { spacing: Math.max(5e6, Math.round(duration / 8)) } : {}),
     coldStart: () => once("cold", "cold-start", { count: 6 }),
     similarity: (features) => once(`map ${features}`, "similarity", { features }),
-    likeTitles: (features) => once(`like ${features}`, "similar", { features, count: 6 }),
     alike: async (params, options) => {
       const why = params.features === "context" ? lacking() : null;
       if (why) throw why;

@@ -3,7 +3,7 @@
 import { keyframeUrl } from "../api.js";
 import { h } from "../dom.js";
 
-const SHARP_AFTER = 120; // ms a pointer rests before the sprite gives way to the keyframe
+const SHARP_AFTER = 200; // ms a pointer rests before the sprite gives way to the keyframe
 
 /** A preview; `show(x, time, more)` places it over the timeline. */
 export function makeHover({ title, stage, sprites, finder, words }) {

@@ -58,7 +58,7 @@ function arcLine({ times, curves, leads }, time) {
 }
 
 /** The tracks from top to bottom; `load` fills them, and says in `note` why one stays empty. */
-export function makeLanes({ title, timeline, data, answers, finder }) {
+export function makeLanes({ timeline, data, answers }) {
   const lanes = [];
 
   function add(lane) {
@@ -206,9 +206,6 @@ export function makeLanes({ title, timeline, data, answers, finder }) {
 
   return {
     lanes,
-    cues: timeline.cues,
-    finder,
-    title,
     /** Loads what needs probes and scenes; `changed` is called as each arrives. */
     load(changed) {
       return Promise.all(

@@ -9,7 +9,6 @@ export function makePalette(onchange) {
   function read() {
     const style = getComputedStyle(document.documentElement);
     for (const name of NAMES) palette[name] = style.getPropertyValue(`--${name}`).trim() || "#888";
-    palette.font = style.fontFamily || "system-ui, sans-serif";
     palette.family = getComputedStyle(document.body).fontFamily || "system-ui, sans-serif";
   }
 

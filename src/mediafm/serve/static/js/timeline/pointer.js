@@ -4,7 +4,7 @@ const CLICK = 4; // pixels a pointer may move and still click
 
 /**
  * Binds pointers of `view` to a scale. `scrubs(event)` tells whether a drag moves the playhead (on the ruler);
- * `actions` has seek(time), mark(start, end), hover(event or null), pick(event).
+ * `actions` has seek(time), mark(start, end), hover(event or null).
  */
 export function bindPointers(view, scale, actions) {
   const pointers = new Map();
@@ -71,7 +71,6 @@ export function bindPointers(view, scale, actions) {
     if (pointers.size < 2) pinch = null;
     if (drag && event.type === "pointerup" && !drag.moved && drag.how !== "scrub") {
       actions.seek(scale.time(drag.from));
-      actions.pick(event);
     }
     drag = null;
     view.classList.remove("panning");

@@ -69,7 +69,7 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
   const el = h("section", { class: "timeline", "aria-label": "Timeline" }, body, bar, hover.el, live);
   const place = bindScrollbar(bar, thumb, scale);
   const env = {
-    scale, text, words, stage, sprites, timeline, finder, cues: timeline.cues,
+    scale, text, words, stage, sprites, timeline, finder,
     get colours() { return palette.colours; },
   };
 
@@ -232,7 +232,6 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
     seek: (time) => deck.seek(onFrame(time)),
     mark: (start, end) => stage.set({ markIn: onCut(start), markOut: onCut(end) }),
     hover: onHover,
-    pick: () => {},
   });
 
   let tall = 0;

@@ -29,7 +29,7 @@ const PANELS = [
   ["similar", "More like this", similarPanel],
   ["tags", "Tags", tagsPanel],
   ["suggestions", "Suggestions", suggestionsPanel],
-  ["map", "Map", similarityPanel],
+  ["map", "Similarity", similarityPanel],
   ["about", "About", aboutPanel],
 ];
 
@@ -135,7 +135,7 @@ export async function titleView(root, params, query) {
   about.player = player;
   about.deck = player.deck;
   const transport = makeTransport(about);
-  const lanes = makeLanes({ title, timeline, data, answers, finder });
+  const lanes = makeLanes({ timeline, data, answers });
   const track = makeTimeline({ title, timeline, stage, lanes, words, deck: player.deck, answers, finder });
   const inspector = makeInspector(about, PANELS.map(([panel, label, make]) =>
     ({ id: panel, label, make: (live) => make(about, live) })));
