@@ -359,7 +359,25 @@ def test_the_description_is_whole(client):
             assert about.get("tags"), path
     pages = [client.get(page) for page in ("/", "/search", "/titles/a%2Fb", "/map", "/versions")]
     assert {page.status_code for page in pages} == {200}
-    assert len({page.text for page in pages}) == 1
+    assert all('src="/assets/js/main.js"' in page.text for page in pages)
+
+
+def test_a_page_names_all_modules_of_its_view(client):
+    """A browser that found them one behind the other would wait for each."""
+    import re
+
+    for path, view in (("/", "catalog"), ("/titles/a", "title"), ("/map", "map")):
+        text = client.get(path).text
+        named = set(re.findall(r'modulepreload" href="(/assets/[^"]+)"', text))
+        assert f"/assets/js/views/{view}.js" in named
+        for name in named:
+            source = client.get(name).text
+            for there in re.findall(r"""^import [^"']*["'](\.[^"']+)["']""", source, re.M):
+                parts = f"{name.rpartition('/')[0]}/{there}".split("/")
+                while ".." in parts:
+                    at = parts.index("..")
+                    parts[at - 1 : at + 1] = []
+                assert "/".join(part for part in parts if part != ".") in named
 
 
 def test_two_ask_for_the_same_and_it_is_made_once(client):

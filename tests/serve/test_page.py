@@ -216,7 +216,7 @@ def test_the_timeline_seeks_where_it_is_clicked(title, shots):
         arg=whole / US / 2,
     )
     title.get_by_role("button", name="Nearer (+)").click()
-    title.get_by_role("button", name="Fit").click()
+    title.get_by_role("button", name="Fit", exact=True).click()
     line.focus()
     title.keyboard.press("ArrowDown")
     expect(title.get_by_role("status").filter(has_text="Shot")).to_be_attached()

@@ -6,16 +6,14 @@ import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
-from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from mediafm.errors import MediaFMError, one_line
+from mediafm.serve import assets
 from mediafm.serve.library import Library
 from mediafm.serve.problems import public, status_of
 from mediafm.serve.projection import Projections
@@ -40,10 +38,6 @@ from mediafm.serve.security import Guard
 from mediafm.serve.settings import Settings
 
 LOG = logging.getLogger(__name__)
-
-STATIC = Path(__file__).with_name("static")
-PAGES = ("/", "/search", "/titles/{title:path}", "/map", "/versions", "/api-docs")
-"""Addresses of the page: all are the same file, which draws what the address says."""
 
 # Ids may hold slashes: longer addresses come before those that would take their ends for ids.
 _ROUTERS = (
@@ -104,10 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.projections, app.state.proxies = projections, proxies
     for router in (*(module.router for module in _ROUTERS), titles.whole):
         app.include_router(router, prefix="/api")
-    for path in PAGES:
-        app.add_api_route(path, _page, include_in_schema=False, response_class=HTMLResponse)
-    app.add_api_route("/favicon.ico", _icon, include_in_schema=False)
-    app.mount("/assets", StaticFiles(directory=STATIC), name="assets")
+    app.include_router(assets.router(assets.Assets()))
     app.add_exception_handler(MediaFMError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
@@ -121,20 +112,6 @@ def _warm(library: Library) -> None:
         library.encoders(library.view())
     except MediaFMError as error:
         LOG.info("no sentences are read: %s", error)  # a search will say so
-
-
-def _page() -> HTMLResponse:
-    """The page; views are modules that it loads."""
-    return HTMLResponse(_index())
-
-
-@cache
-def _index() -> str:
-    return (STATIC / "index.html").read_text(encoding="utf-8")
-
-
-def _icon() -> Response:
-    return Response((STATIC / "icon.svg").read_bytes(), media_type="image/svg+xml")
 
 
 def _problem(status: int, line: str) -> JSONResponse:

@@ -32,6 +32,9 @@ NEIGHBOURS = 15
 ROUNDS = (150, 350)
 """Steps of which the first pull groups together, and the others arrange them."""
 
+FEW = 2000
+"""Shots up to which the forces between all are summed by a tree (Barnes-Hut), which is faster."""
+
 MOST = 300_000
 """Shots that are arranged; of more a sample is, and the rest lie where their nearest do."""
 
@@ -55,7 +58,7 @@ def layout(
     Returns:
         ``y_N2``.
     """
-    from openTSNE import TSNEEmbedding, affinity  # type: ignore[import-untyped]
+    from openTSNE import TSNEEmbedding, affinity
 
     rng = np.random.default_rng(0)
     chosen = np.arange(len(x_ND))
@@ -71,9 +74,10 @@ def layout(
     count = min(NEIGHBOURS, len(own_ND) - 1)
     near = affinity.Uniform(own_ND, k_neighbors=count, method="annoy", **fixed)
     report(_FOUND)
-    y_N2 = TSNEEmbedding(
-        start_N2, near, negative_gradient_method="fft", ints_in_interval=2, **fixed
-    )
+    fast: dict[str, Any] = {"negative_gradient_method": "bh"}
+    if len(own_ND) > FEW:
+        fast = {"negative_gradient_method": "fft", "ints_in_interval": 2}
+    y_N2 = TSNEEmbedding(start_N2, near, **fast, **fixed)
 
     def step(done: int, *_: object) -> None:
         report(_FOUND + (1 - _FOUND) * (before + done) / sum(ROUNDS))

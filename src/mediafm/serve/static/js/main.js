@@ -99,10 +99,5 @@ async function signIn() {
 }
 window.addEventListener("mediafm:signin", signIn);
 
-const session = await api.get("/session").catch(() => ({ required: false, signed_in: true }));
-if (session.required && !session.signed_in) {
-  start(outlet, { still: true });
-  await signIn();
-} else {
-  start(outlet);
-}
+// Whether a token is needed shows by itself: what is asked for is refused, and the sign-in view comes.
+start(outlet);

@@ -35,12 +35,12 @@ function followed(event) {
   go(anchor.pathname + anchor.search + anchor.hash);
 }
 
-/** Starts the page in an element; `still` shows nothing yet. */
-export function start(element, { still = false } = {}) {
+/** Starts the page in an element. */
+export function start(element) {
   outlet = element;
   document.addEventListener("click", followed);
   window.addEventListener("popstate", () => show());
-  return still ? null : show();
+  return show();
 }
 
 /** Draws the view of the address again. */
@@ -77,7 +77,8 @@ async function show() {
     leave = cleanup ?? null;
     outlet.replaceChildren(root);
   } catch (error) {
-    if (mine === turn && error.name !== "AbortError") outlet.replaceChildren(problem(error));
+    // The sign-in view takes the place of what needs a token.
+    if (mine === turn && error.name !== "AbortError" && error.status !== 401) outlet.replaceChildren(problem(error));
   }
 }
 

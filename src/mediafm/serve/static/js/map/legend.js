@@ -12,7 +12,7 @@ export function legend(on) {
 
   return {
     element,
-    /** Lists groups: `{names, sizes}` as :func:`groupsOf` gives them, `colours` as `hues` does. */
+    /** Lists groups: `{names, sizes}` as `groupsOf` gives them, `colours` as `hues` does. */
     show({ names, sizes }, colours, title) {
       const order = names.map((_, i) => i).filter((i) => sizes[i] > 0 && i > 0).sort((a, b) => sizes[b] - sizes[a]);
       if (sizes[0]) order.push(0);

@@ -16,8 +16,11 @@ export default async function view(root, _params, query) {
   const words = query.get("q") ?? "";
   document.title = words ? `${words} · mediafm` : "Search · mediafm";
   const leaving = new AbortController();
-  const about = await api.get("/catalog", null, { signal: leaving.signal });
   const count = Math.min(Number(query.get("count")) || STEP, MOST);
+  const asked = { q: words, count, by: query.getAll("by"), series: query.get("series"), genre: query.get("genre"), tag: query.get("tag"), title: query.get("title") };
+  const waited = words ? api.get("/search", asked, { signal: leaving.signal }) : null;
+  waited?.catch(() => {}); // it is looked at below
+  const about = await api.get("/catalog", null, { signal: leaving.signal });
   const head = h("div", { class: "catalog-head" },
     h("div", {}, h("h1", {}, words ? `“${words}”` : "Search")),
     controls(about, query));
@@ -28,9 +31,8 @@ export default async function view(root, _params, query) {
     return () => leaving.abort();
   }
   results.append(h("p", { class: "state loading", role: "status" }, "Searching…"));
-  const asked = { q: words, count, by: query.getAll("by"), series: query.get("series"), genre: query.get("genre"), tag: query.get("tag"), title: query.get("title") };
   try {
-    const answer = await api.get("/search", asked, { signal: leaving.signal });
+    const answer = await waited;
     results.replaceChildren(...found(answer, words, count, query));
   } catch (error) {
     if (error.name === "AbortError") return null;
