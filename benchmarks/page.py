@@ -28,7 +28,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,7 @@ def middle(page: Any, label: str) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def moving(browser: Any, url: str) -> list[str]:
+def moving(browser: Any, url: str, only: Sequence[str] = ()) -> list[str]:
     """Long tasks and dropped frames while things are moved, and on an empty page by turns."""
     timeline, chart = "[role=slider][aria-label=Timeline]", "main canvas"
     plans: list[tuple[str, str, str | None, Callable[[Any, float, float], None]]] = [
@@ -171,6 +171,8 @@ def moving(browser: Any, url: str) -> list[str]:
         f"{'':20}{'dropped':>9}{'empty page':>12}{'ratio':>8}{'tasks':>7}{'longest ms':>12}"
     )
     for name, path, place, act in plans:
+        if only and not name.startswith(tuple(only)):
+            continue
         ours, empty, tasks = [], [], []
         for _ in range(3):
             for own in (True, False):

@@ -26,6 +26,10 @@ export const basket = {
   rename(place, name) {
     kept.set(items().map((one, i) => (i === place ? { ...one, name } : one)));
   },
+  /** What a title says of its times, for clips that came without. */
+  fill(title, facts) {
+    kept.set(items().map((one) => (one.title_id === title ? { ...one, ...facts } : one)));
+  },
   clear() {
     const held = items();
     kept.set([]);

@@ -7,6 +7,7 @@ let outlet = null;
 let leave = null;
 let turn = 0;
 let shown = "";
+let noting = 0;
 
 /** Shows a view under addresses such as `/titles/:id`. */
 export function route(pattern, view) {
@@ -17,8 +18,14 @@ export function route(pattern, view) {
 
 /** Goes to an address of the page. */
 export function go(path, { replace = false } = {}) {
+  if (!replace) noteScroll();
   history[replace ? "replaceState" : "pushState"](null, "", path);
   return show();
+}
+
+/** Keeps with an address how far down it was read: the way back leads there. */
+function noteScroll() {
+  history.replaceState({ ...history.state, y: window.scrollY }, "");
 }
 
 /** A link that the router follows. */
@@ -39,7 +46,18 @@ function followed(event) {
 export function start(element) {
   outlet = element;
   document.addEventListener("click", followed);
-  window.addEventListener("popstate", () => show());
+  // The browser would scroll before there is anything to scroll to.
+  history.scrollRestoration = "manual";
+  window.addEventListener("popstate", async ({ state }) => {
+    const drawn = show();
+    const mine = turn;
+    await drawn;
+    if (mine === turn) window.scrollTo(0, state?.y ?? 0);
+  });
+  window.addEventListener("scroll", () => {
+    clearTimeout(noting);
+    noting = setTimeout(noteScroll, 150);
+  }, { passive: true });
   return show();
 }
 
@@ -48,6 +66,7 @@ export const again = () => show();
 
 async function show() {
   const mine = ++turn;
+  clearTimeout(noting);
   const found = routes.map((one) => ({ one, hit: one.match.exec(location.pathname) })).find(({ hit }) => hit);
   await leave?.();
   leave = null;

@@ -23,16 +23,16 @@ export function dotRadius(count, width, height, zoom, ratio) {
 /**
  * Draws dots.
  * `scene`: {x, y, order, group, colours (Uint32 ABGR per group), ground (ABGR), lit (Uint8 per point, or null), only (a group, or -1)}.
- * `view`: {x, y, k} the middle, and pixels per unit.
+ * `view`: {x, y, k} the middle, and pixels per unit. `count`: how many, the first in the order of drawing.
  */
-export function paint(pixels, width, height, scene, view, radius) {
+export function paint(pixels, width, height, scene, view, radius, count) {
   pixels.fill(scene.ground);
   const some = scene.lit !== null || scene.only >= 0;
-  if (some) pass(pixels, width, height, scene, view, stamp(radius * 0.85, 0.16), false);
-  pass(pixels, width, height, scene, view, stamp(some ? radius * 1.15 : radius, 0.85), some ? true : null);
+  if (some) pass(pixels, width, height, scene, view, stamp(radius * 0.85, 0.16), false, count);
+  pass(pixels, width, height, scene, view, stamp(some ? radius * 1.15 : radius, 0.85), some ? true : null, count);
 }
 
-function pass(pixels, width, height, scene, view, dot, wanted) {
+function pass(pixels, width, height, scene, view, dot, wanted, count) {
   const { x, y, order, group, colours, lit, only } = scene;
   const { reach, cover } = dot;
   const steps = cover.length;
@@ -42,7 +42,7 @@ function pass(pixels, width, height, scene, view, dot, wanted) {
     shift[i] = dy * width + dx;
     alpha[i] = part;
   });
-  for (let place = 0; place < order.length; place++) {
+  for (let place = 0; place < count; place++) {
     const i = order[place];
     if (wanted !== null && ((only >= 0 ? group[i] === only : lit[i] === 1) !== wanted)) continue;
     const px = Math.round((x[i] - view.x) * view.k + width / 2);

@@ -4,6 +4,9 @@ import { makeGrid } from "./grid.js";
 import { dotRadius, paint } from "./paint.js";
 
 const TURN = 700;
+const BUDGET = 5; // ms of drawing per frame while something moves, on whatever machine this is
+const LEAST = 20000; // dots that are drawn at any rate
+const REST = 140;
 const MOST_PICTURES = 60;
 const PER_PICTURE = 4;
 const CELL = [122, 74];
@@ -21,6 +24,10 @@ let ring = "#fff";
 let turning = null;
 let waiting = false;
 let settled = 0;
+let stale = true; // whether dots lie otherwise than they were drawn
+let moving = false;
+let resting = 0;
+let cost = 0; // ms per dot, as it was lately
 let rank = new Uint32Array(0);
 const scene = { x: new Float32Array(0), y: new Float32Array(0), order: new Uint32Array(0), group: new Uint8Array(0),
   colours: new Uint32Array([0xff888888]), ground: 0xff000000, lit: null, only: -1 };
@@ -42,10 +49,19 @@ function draw() {
   if (!image || image.width !== width || image.height !== height) {
     image = new ImageData(width, height);
     pixels = new Uint32Array(image.data.buffer);
+    stale = true;
   }
   const shown = { x: view.x, y: view.y, k: view.k * ratio };
   const radius = dotRadius(scene.x.length, width, height, view.zoom, ratio);
-  paint(pixels, width, height, scene, shown, radius);
+  if (stale) {
+    // In the order of drawing every part is an even sample, so that fewer dots show the same shape.
+    const all = scene.order.length;
+    const count = moving && cost ? Math.min(all, Math.max(LEAST, Math.round(BUDGET / cost))) : all;
+    const began = performance.now();
+    paint(pixels, width, height, scene, shown, radius, count);
+    if (count) cost = (performance.now() - began) / count;
+    stale = turning !== null;
+  }
   context.putImageData(image, 0, 0);
   const place = (i) => [(scene.x[i] - shown.x) * shown.k + width / 2, (scene.y[i] - shown.y) * shown.k + height / 2];
   context.strokeStyle = ring;
@@ -60,6 +76,17 @@ function circle(x, y, radius) {
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
   context.stroke();
+}
+
+/** Draws less while something moves, and all of it when it rests. */
+function moved() {
+  moving = true;
+  clearTimeout(resting);
+  resting = setTimeout(() => {
+    moving = false;
+    stale = true;
+    later();
+  }, REST);
 }
 
 /** Moves the points from where they were to where they belong. */
@@ -156,6 +183,7 @@ const hear = {
   },
   view(message) {
     view = message.view;
+    moved();
     settle();
   },
   only({ group }) {
@@ -171,6 +199,7 @@ const hear = {
   },
   near({ x, y, reach, ask }) {
     const found = grid ? grid.nearest(x, y, reach) : -1;
+    if (found !== hovered) later();
     hovered = found;
     postMessage({ type: "near", i: found, x: scene.x[found], y: scene.y[found], ask });
   },
@@ -184,7 +213,11 @@ const hear = {
   },
 };
 
+const ASKED = new Set(["near", "inside", "group"]); // what changes no dot
+
 self.onmessage = ({ data }) => {
   hear[data.type](data);
+  if (ASKED.has(data.type)) return;
+  stale = true;
   later();
 };

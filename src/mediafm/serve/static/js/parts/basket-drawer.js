@@ -28,15 +28,20 @@ export function makeDrawer() {
   const element = h("aside", { id: "basket", class: "basket", "aria-label": "Basket", hidden: true, tabindex: "-1" },
     h("header", {}, h("h2", {}, "Basket"), total, shut), list, foot);
   const hearers = new Set();
+  const asked = new Set();
   let before = null;
-  foot.append(exportForm(), h("button", { class: "link", type: "button", onclick: empty }, "Empty the basket"));
+  let rows = [];
+  let drawn = "";
+  foot.append(exportForm(), h("button", { class: "link basket-clear", type: "button", onclick: empty }, "Empty the basket"));
 
   function toggle(open = element.hidden) {
     if (open) before = document.activeElement;
     element.hidden = !open;
     hearers.forEach((fn) => fn(open));
-    if (open) element.focus();
-    else before?.focus?.();
+    if (open) {
+      element.focus();
+      complete(basket.items());
+    } else before?.focus?.();
   }
 
   element.addEventListener("keydown", (event) => {
@@ -45,24 +50,50 @@ export function makeDrawer() {
       toggle(false);
     }
   });
+  // Where the drawer covers all, what it leads to would not be seen.
+  list.addEventListener("click", (event) => {
+    if (event.target.closest("a") && matchMedia("(max-width: 700px)").matches) toggle(false);
+  });
 
   function empty() {
     const undo = basket.clear();
+    element.focus();
     toast("The basket is empty", { action: { label: "Undo", run: undo } });
+  }
+
+  /** Clips from a search or from the map do not know by what timecode their title counts. */
+  function complete(items) {
+    for (const { title_id: id } of items.filter((one) => one.rate === null || one.rate === undefined)) {
+      if (asked.has(id)) continue;
+      asked.add(id);
+      api.get(`/titles/${encodeURIComponent(id)}`)
+        .then(({ frame_rate: rate, timecode: start }) => basket.fill(id, { rate: rate ?? "", timecode: start ?? null }))
+        .catch(() => {}); // a title that is gone: its times are told without
+    }
   }
 
   function show() {
     const items = basket.items();
-    const inside = element.contains(document.activeElement) ? document.activeElement.dataset.act : null;
-    list.replaceChildren(...items.map(row));
+    if (!element.hidden) complete(items);
+    // Names change with every letter that is typed: what is typed in has to stay.
+    const sign = JSON.stringify(items.map(({ name: _, ...rest }) => rest));
+    if (sign !== drawn || !items.length) redraw(items);
+    drawn = sign;
+    rows.forEach((one, i) => one.call(items[i].name ?? ""));
+    const length = items.reduce((sum, { span }) => sum + span.end - span.start, 0);
+    total.textContent = items.length ? `${items.length === 1 ? "1 clip" : `${items.length} clips`}, ${clock(length)}` : "";
+    foot.hidden = !items.length;
+  }
+
+  function redraw(items) {
+    const act = list.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+    rows = items.map((one, i) => row(one, i, items.length));
+    list.replaceChildren(...rows.map((one) => one.element));
     if (!items.length) {
       list.append(h("li", { class: "basket-empty" }, h("p", {}, "Nothing in it yet."),
         h("p", { class: "quiet" }, "Mark a clip with I and O in a title and press B, or take a shot from a search or from the map.")));
     }
-    const length = items.reduce((sum, { span }) => sum + span.end - span.start, 0);
-    total.textContent = items.length ? `${items.length === 1 ? "1 clip" : `${items.length} clips`}, ${clock(length)}` : "";
-    foot.hidden = !items.length;
-    if (inside) list.querySelector(`[data-act="${CSS.escape(inside)}"]`)?.focus();
+    if (act) (list.querySelector(`[data-act="${CSS.escape(act)}"]`) ?? rows.at(-1)?.element.querySelector("[data-act^=remove]") ?? element).focus();
   }
 
   basket.subscribe(show);
@@ -70,28 +101,48 @@ export function makeDrawer() {
   return { element, toggle, onchange: (fn) => hearers.add(fn) };
 }
 
-function row(one, place) {
+/** A clip: `{element, call}`, where `call` gives it another name. */
+function row(one, place, count) {
   const times = one.rate ? [timecode(one.span.start, one.rate, one.timecode), timecode(one.span.end, one.rate, one.timecode)] : [stamp(one.span.start), stamp(one.span.end)];
-  const called = one.name || `clip ${place + 1}`;
   const shown = picture(one.ingest_id !== undefined && one.shot !== null ? keyframeUrl(one.title_id, one.ingest_id, one.shot) : null);
-  const name = h("input", { class: "input basket-name", value: one.name ?? "", placeholder: "Name", maxlength: 500, "aria-label": `Name of clip ${place + 1}`, "data-act": `name-${place}`,
-    onchange: (event) => basket.rename(place, event.target.value) });
-  const act = (what, label, sign, run, to) => h("button", { class: "tool", type: "button", "aria-label": `${label}: ${called}`, title: label, "data-act": `${what}-${to}`, onclick: run }, icon(sign));
+  const name = h("input", { class: "input basket-name", placeholder: unnamed(one, place), maxlength: 500, autocomplete: "off", "aria-label": `Name of clip ${place + 1}`, "data-act": `name-${place}`,
+    oninput: () => basket.rename(place, name.value) });
+  const acts = new Map();
+  const act = (what, label, sign, run, able = true) => {
+    const button = h("button", { class: "tool", type: "button", title: label, "aria-disabled": able ? null : "true", "data-act": `${what}-${place}`, onclick: () => able && run() }, icon(sign));
+    acts.set(button, label);
+    return button;
+  };
+  const move = (to, what) => {
+    const list = element.parentElement;
+    basket.move(place, to);
+    list.querySelector(`[data-act="${what}-${to}"]`)?.focus(); // the focus goes with the clip
+  };
   const removed = () => {
     const held = basket.items()[place];
     basket.remove(place);
     toast("Taken out", { action: { label: "Undo", run: () => { basket.add(held); basket.move(basket.items().length - 1, place); } } });
   };
-  return h("li", { class: "basket-row" },
+  const element = h("li", { class: "basket-row" },
     link(`/titles/${encodeURIComponent(one.title_id)}?t=${one.span.start}`, { class: "basket-picture", "aria-label": `Open ${one.title} at ${times[0]}` }, shown),
     h("div", { class: "basket-about" }, name,
-      h("p", { class: "basket-title" }, one.title),
-      h("p", { class: "times" }, `${times[0]} – ${times[1]}`, h("span", { class: "quiet" }, ` ${((one.span.end - one.span.start) / 1e6).toFixed(1)} s`))),
+      h("p", { class: "basket-title quiet" }, one.title),
+      h("p", { class: "times" }, h("span", {}, times[0]), " – ", h("span", {}, times[1]))),
     h("div", { class: "basket-acts" },
-      act("up", "Earlier", "up", () => basket.move(place, place - 1), place + 1),
-      act("down", "Later", "down", () => basket.move(place, place + 1), place - 1),
-      act("remove", "Take out", "close", removed, place)));
+      act("up", "Earlier", "up", () => move(place - 1, "up"), place > 0),
+      act("down", "Later", "down", () => move(place + 1, "down"), place < count - 1),
+      act("remove", "Take out", "close", removed),
+      h("span", { class: "times quiet" }, `${((one.span.end - one.span.start) / 1e6).toFixed(1)} s`)));
+
+  function call(given) {
+    if (name.value !== given) name.value = given;
+    acts.forEach((label, button) => button.setAttribute("aria-label", `${label}: ${given || `clip ${place + 1}`}`));
+  }
+  return { element, call };
 }
+
+/** What a clip without a name is called in a file. */
+const unnamed = (one, place) => `${one.title} ${place + 1}`;
 
 function exportForm() {
   const last = store("export-form", ".otio");
@@ -105,10 +156,11 @@ function exportForm() {
 
   async function send(event) {
     event.preventDefault();
-    button.disabled = true;
+    if (button.ariaBusy === "true") return; // disabled, it would lose the focus
+    button.ariaBusy = "true";
     notes.replaceChildren();
     try {
-      const clips = basket.items().map((one, i) => ({ title_id: one.title_id, span: one.span, name: one.name || `${one.title} ${i + 1}` }));
+      const clips = basket.items().map((one, i) => ({ title_id: one.title_id, span: one.span, name: one.name || unnamed(one, i) }));
       const file = await api.file("/export", { form: form.value, name: name.value || "mediafm", clips });
       const address = URL.createObjectURL(file.blob);
       h("a", { href: address, download: file.name }).click();
@@ -118,7 +170,7 @@ function exportForm() {
     } catch (error) {
       notes.append(h("p", { class: "problem", role: "alert" }, error.message));
     } finally {
-      button.disabled = false;
+      button.ariaBusy = null;
     }
   }
 }

@@ -37,6 +37,7 @@ export function hitPath(hit) {
 export function shotCard(hit, { score = false, why = false, onopen = null, actions = null, said = null } = {}) {
   const shown = picture(keyframeUrl(hit.title_id, hit.ingest_id, hit.shot));
   shown.append(h("span", { class: "picture-time" }, clock(hit.span.start)));
+  skim(shown, hit, hit.shot);
   const inside = [
     shown,
     h("span", { class: "card-title" }, hit.title),

@@ -3,9 +3,10 @@
 import { api } from "../api.js";
 import { clear, h } from "../dom.js";
 import { titleCard } from "../parts/card.js";
-import { clock } from "../time.js";
+import { gridKeys } from "../parts/grid-keys.js";
 
 const PAGE = 60;
+const MOST = 500; // titles in one answer
 const SORTS = [["title", "By name"], ["newest", "Newest first"], ["longest", "Longest first"], ["shots", "Most shots first"]];
 const FILTERS = [["series", "Series"], ["genre", "Genre"], ["tag", "Tag"], ["kind", "Kind"]];
 
@@ -14,8 +15,10 @@ export default async function view(root, _params, query) {
   document.title = "Catalog · mediafm";
   const leaving = new AbortController();
   const wanted = Object.fromEntries(["q", "sort", ...FILTERS.map(([name]) => name)].map((name) => [name, query.get(name) ?? ""]));
-  const ask = (offset) => api.get("/titles", { ...wanted, offset, limit: PAGE }, { signal: leaving.signal });
-  const [about, first] = await Promise.all([api.get("/catalog", null, { signal: leaving.signal }), ask(0)]);
+  const ask = (offset, limit = PAGE) => api.get("/titles", { ...wanted, offset, limit }, { signal: leaving.signal });
+  // Who comes back finds as many titles as there were; see the router for how far down.
+  const before = Math.min(Math.max(history.state?.y ? history.state.titles ?? 0 : 0, PAGE), MOST);
+  const [about, first] = await Promise.all([api.get("/catalog", null, { signal: leaving.signal }), ask(0, before)]);
 
   if (!about.titles) {
     root.append(h("div", { class: "state empty" },
@@ -33,7 +36,7 @@ export default async function view(root, _params, query) {
   root.append(
     h("div", { class: "catalog-head" },
       h("div", {}, h("h1", {}, "Catalog"), h("p", { class: "facts" },
-        h("span", {}, `${about.titles.toLocaleString("en")} titles`), h("span", {}, `${about.shots.toLocaleString("en")} shots`), h("span", {}, clock(about.duration)))),
+        h("span", {}, `${about.titles.toLocaleString("en")} titles`), h("span", {}, `${about.shots.toLocaleString("en")} shots`), h("span", {}, lasting(about.duration)))),
       controls),
     count, grid, more);
 
@@ -52,6 +55,7 @@ export default async function view(root, _params, query) {
     const filtered = ["q", "series", "genre", "tag", "kind"].some((name) => wanted[name]);
     count.textContent = filtered ? `${page.total === 1 ? "1 title" : `${page.total} titles`} of ${about.titles}` : "";
     more.hidden = shown >= page.total;
+    history.replaceState({ ...history.state, titles: shown }, "");
     if (!page.total) grid.append(h("p", { class: "state empty" }, "No title is like that. ", h("button", { class: "link", type: "button", onclick: reset }, "Show all")));
   }
 
@@ -86,10 +90,20 @@ export default async function view(root, _params, query) {
     if (entry.isIntersecting && !more.hidden && !busy) load(shown);
   }, { rootMargin: "600px" });
   watcher.observe(more);
+  const unbind = gridKeys(grid);
   return () => {
+    unbind();
     leaving.abort();
     watcher.disconnect();
   };
+}
+
+/** `35 h 20 min`, `10 min`, `40 s`. */
+function lasting(us) {
+  const minutes = Math.round(us / 6e7);
+  if (minutes < 1) return `${Math.round(us / 1e6)} s`;
+  if (minutes < 60) return `${minutes} min`;
+  return `${Math.floor(minutes / 60).toLocaleString("en")} h ${minutes % 60} min`;
 }
 
 function filterBar(about, wanted, change) {

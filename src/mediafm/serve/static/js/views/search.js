@@ -4,12 +4,13 @@ import { api } from "../api.js";
 import { basket } from "../basket.js";
 import { h, icon } from "../dom.js";
 import { hitPath, shotCard } from "../parts/card.js";
+import { gridKeys } from "../parts/grid-keys.js";
 import { go } from "../router.js";
 import { toast } from "../toast.js";
 
 const STEP = 24;
 const MOST = 500;
-const WAYS = { words: "Words", text: "What is said", video: "Pictures", audio: "Sound" };
+const WAYS = { words: "Exact words", text: "Meaning of what is said", video: "Pictures", audio: "Sound" };
 
 /** The view of `/search?q=`. */
 export default async function view(root, _params, query) {
@@ -35,16 +36,20 @@ export default async function view(root, _params, query) {
     const answer = await waited;
     results.replaceChildren(...found(answer, words, count, query));
   } catch (error) {
-    if (error.name === "AbortError") return null;
+    if (error.name === "AbortError" || error.status === 401) throw error;
     results.replaceChildren(h("div", { class: "state problem", role: "alert" }, h("p", {}, error.message)));
   }
-  return () => leaving.abort();
+  const unbind = gridKeys(results);
+  return () => {
+    unbind();
+    leaving.abort();
+  };
 }
 
 function found(answer, words, count, query) {
-  const by = answer.by.map((way) => (WAYS[way] ?? way).toLowerCase()).join(", ");
+  const by = answer.by.map((way) => (WAYS[way] ?? way).toLowerCase()).join(" and ");
   const number = answer.hits.length;
-  const line = h("p", { class: "count-line", role: "status" }, number ? `${number} ${number === 1 ? "shot" : "shots"}, by ${by}` : "");
+  const line = h("p", { class: "count-line", role: "status" }, number ? `${number} ${number === 1 ? "shot" : "shots"}, found by ${by}` : "");
   const notes = answer.notes.map((note) => h("p", { class: "note" }, note));
   if (!number) {
     return [line, ...notes, h("div", { class: "state empty" }, h("h2", {}, "Nothing stands out"),

@@ -16,7 +16,8 @@ export default async function view(root, done) {
     field, wrong, button);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    button.disabled = true;
+    if (button.ariaBusy === "true") return;
+    button.ariaBusy = "true";
     wrong.textContent = "";
     try {
       await api.post("/session", { token: field.value });
@@ -25,7 +26,7 @@ export default async function view(root, done) {
       wrong.textContent = error.message;
       field.select();
     } finally {
-      button.disabled = false;
+      button.ariaBusy = null;
     }
   });
   root.append(form);
