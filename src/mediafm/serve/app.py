@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from mediafm.errors import MediaFMError, one_line
-from mediafm.serve import assets
+from mediafm.serve.assets import add_page
 from mediafm.serve.library import Library
 from mediafm.serve.problems import public, status_of
 from mediafm.serve.projection import Projections
@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.projections, app.state.proxies = projections, proxies
     for router in (*(module.router for module in _ROUTERS), titles.whole):
         app.include_router(router, prefix="/api")
-    app.include_router(assets.router(assets.Assets()))
+    add_page(app)
     app.add_exception_handler(MediaFMError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)

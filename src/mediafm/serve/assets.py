@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from mediafm.serve.conditional import not_modified
 from mediafm.serve.problems import NotFoundError
@@ -118,26 +119,64 @@ class Assets:
         return self.get("index.html").content.decode().replace(_PRELOADS, links)
 
 
-def router(assets: Assets) -> APIRouter:
-    """The addresses of the page and of its files."""
-    made = APIRouter(include_in_schema=False)
+class AssetFiles:
+    """Serves them, as an ASGI application of its own.
 
-    def page(request: Request) -> HTMLResponse:
-        return HTMLResponse(assets.page(request.url.path))
+    A page has sixty of them. What FastAPI does for an answer of the API (parameters, a thread)
+    takes longer than all that there is to do here.
 
-    for path in VIEWS:
-        made.add_api_route(f"/{path}", page)
-    made.add_api_route("/titles/{title:path}", page)
+    Args:
+        assets: The files.
+    """
 
-    def asset(name: str, request: Request) -> Response:
-        found = assets.get(name)
+    def __init__(self, assets: Assets):
+        self.assets = assets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; see ASGI."""
+        request = Request(scope)
+        answer: Response
+        try:
+            answer = self._answer(
+                scope["path"].removeprefix(scope.get("root_path", "")).removeprefix("/"), request
+            )
+        except NotFoundError as error:
+            answer = JSONResponse({"error": str(error)}, 404)
+        await answer(scope, receive, send)
+
+    def _answer(self, name: str, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return JSONResponse({"error": "files are read only"}, 405, {"allow": "GET, HEAD"})
+        found = self.assets.get(name)
         headers = {"etag": found.etag, "cache-control": "no-cache"}
         unchanged = not_modified(request, found.etag, headers)
         return unchanged or Response(found.content, media_type=found.kind, headers=headers)
 
-    def icon(request: Request) -> Response:
-        return asset("icon.svg", request)
 
-    made.add_api_route("/assets/{name:path}", asset)
-    made.add_api_route("/favicon.ico", icon)
-    return made
+def add_page(app: FastAPI) -> None:
+    """Gives an application the addresses of the page and of its files."""
+    assets = Assets()
+    files = AssetFiles(assets)
+
+    def page(request: Request) -> HTMLResponse:
+        return HTMLResponse(assets.page(request.url.path))
+
+    for path in (*VIEWS, "titles/{title:path}"):
+        app.add_api_route(f"/{path}", page, include_in_schema=False)
+    app.mount("/assets", files)
+    app.mount("/favicon.ico", Icon(files))
+
+
+class Icon:
+    """The picture that browsers ask for by a name of their own.
+
+    Args:
+        files: Where it is one of.
+    """
+
+    def __init__(self, files: AssetFiles):
+        self.files = files
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; see ASGI."""
+        await self.files({**scope, "path": "/icon.svg", "root_path": ""}, receive, send)
