@@ -89,16 +89,11 @@ class CatalogFusion:
         held = list(catalog.encoders() if modalities is None else modalities)
         order = [m for m in _ORDER if m in held] + [m for m in held if m not in _ORDER]
         ids, shots = _spread(catalog, title_id)
-        sums: dict[str, npt.NDArray[np.float64]] = {}
-        squares, counts = dict.fromkeys(order, 0.0), dict.fromkeys(order, 0)
-        some: dict[str, list[npt.NDArray[np.float64]]] = {m: [] for m in order}
-        for found in catalog.title_features(ids, order):
-            for modality, x_ND in found.features.items():
-                rows_PD = np.asarray(x_ND[found.present[modality]], np.float64)
-                sums[modality] = sums.get(modality, np.zeros(x_ND.shape[1])) + rows_PD.sum(axis=0)
-                squares[modality] += float((rows_PD**2).sum())
-                counts[modality] += len(rows_PD)
-                some[modality].append(rows_PD[:: max(1, shots // _COUNTED)].copy())
+        parts = _parts(catalog, ids, order, max(1, shots // _COUNTED))
+        sums = {m: np.sum([part.sums[m] for part in parts], axis=0) for m in order}
+        squares = {m: sum(part.squares[m] for part in parts) for m in order}
+        counts = {m: sum(part.counts[m] for part in parts) for m in order}
+        some = {m: [part.some[m] for part in parts] for m in order}
         enough = shots >= _FEW
         means = {m: (sums[m] / max(counts[m], 1) * enough).astype(np.float32) for m in order}
         spreads = {
@@ -141,8 +136,41 @@ class CatalogFusion:
         return f"{' + '.join(self.modalities)}, each {taken}unit length; concatenated, unit length"
 
 
-def _directions(parts: Sequence[npt.NDArray[np.float64]]) -> float:
-    x_ND = np.concatenate(parts) if parts else np.zeros((0, 1))
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What the mean takes of one title: sums over its shots, and a few of them."""
+
+    sums: dict[str, npt.NDArray[np.float64]]
+    squares: dict[str, float]
+    counts: dict[str, int]
+    some: dict[str, npt.NDArray[np.float32]]
+
+    @classmethod
+    def of(cls, title: TitleFeatures, every: int) -> _Part:
+        rows = {
+            modality: np.asarray(x_ND[title.present[modality]], np.float64)
+            for modality, x_ND in title.features.items()
+        }
+        return cls(
+            {m: x_PD.sum(axis=0) for m, x_PD in rows.items()},
+            {m: float((x_PD**2).sum()) for m, x_PD in rows.items()},
+            {m: len(x_PD) for m, x_PD in rows.items()},
+            {m: x_PD[::every].astype(np.float32) for m, x_PD in rows.items()},
+        )
+
+
+def _parts(catalog: Catalog, ids: Sequence[str], order: list[str], every: int) -> list[_Part]:
+    """Those of the titles that are still there; most are the same from one query to the next."""
+    kind = ("fusion", tuple(order), every)
+    held = {i: part for i in ids if (part := catalog.recent.find((kind, i))) is not None}
+    for title in catalog.title_features([i for i in ids if i not in held], order):
+        held[title.title_id] = _Part.of(title, every)
+        catalog.recent.put((kind, title.title_id), held[title.title_id])
+    return [held[i] for i in ids if i in held]
+
+
+def _directions(parts: Sequence[npt.NDArray[np.floating]]) -> float:
+    x_ND = np.concatenate(parts).astype(np.float64) if parts else np.zeros((0, 1))
     if len(x_ND) < 2:
         return 0.0
     x_ND = x_ND - x_ND.mean(axis=0)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from mediafm.catalog import schemas
 from mediafm.catalog.guard import guard
+from mediafm.catalog.recent import Recent
 from mediafm.catalog.records import EncoderRecord, Failure, TitleFeatures, TitleRecord
 from mediafm.catalog.snapshot import METADATA, Snapshot, title_rows
 from mediafm.catalog.store import Store
@@ -63,6 +64,11 @@ class CatalogReader:
     def state(self) -> Hashable:
         """Equal for two catalogs opened at one place that show the same."""
         return self._snapshot().state
+
+    @property
+    def recent(self) -> Recent:
+        """What was read and worked out lately; another state of the catalog begins anew."""
+        return self._snapshot().recent
 
     def titles(self) -> list[TitleRecord]:
         """All titles, sorted by ``title_id``."""
@@ -138,21 +144,27 @@ class CatalogReader:
         """The shots of a title in temporal order."""
         snapshot = self._snapshot()
         title = self._title(snapshot, title_id)
-        table = self._rows(snapshot, "shots", title, "shot", "start", "end", "forced")
-        columns = (column.to_pylist() for column in table.columns)
-        return [
-            Shot(index, Span(start, end), forced)
-            for index, start, end, forced in zip(*columns, strict=True)
-        ]
+
+        def read() -> list[Shot]:
+            table = self._rows(snapshot, "shots", title, "shot", "start", "end", "forced")
+            columns = (column.to_pylist() for column in table.columns)
+            rows = zip(*columns, strict=True)
+            return [Shot(index, Span(start, end), forced) for index, start, end, forced in rows]
+
+        return list(snapshot.recent.get(("shots", title.ingest_id), read))
 
     def cues(self, title_id: str) -> list[Cue]:
         """The timed text of a title, in the order in which it was written."""
         snapshot = self._snapshot()
         title = self._title(snapshot, title_id)
-        names = ("start", "end", "text", "kind", "language", "source")
-        table = self._rows(snapshot, "cues", title, *names)
-        columns = (column.to_pylist() for column in table.columns)
-        return [Cue(Span(start, end), *rest) for start, end, *rest in zip(*columns, strict=True)]
+
+        def read() -> list[Cue]:
+            names = ("start", "end", "text", "kind", "language", "source")
+            table = self._rows(snapshot, "cues", title, *names)
+            rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+            return [Cue(Span(start, end), *rest) for start, end, *rest in rows]
+
+        return list(snapshot.recent.get(("cues", title.ingest_id), read))
 
     def keyframes(
         self, title_id: str, first: int = 0, end: int | None = None

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Hashable, Mapping
 from functools import cached_property
 
+from mediafm.catalog.recent import Recent
 from mediafm.catalog.records import EncoderMark, EncoderRecord, TitleRecord
 from mediafm.catalog.schemas import encoder_of, table_to_records
 from mediafm.catalog.store import Store
@@ -15,6 +16,7 @@ from mediafm.catalog.tables import FragmentCache, PinnedTable, by_fragment, open
 from mediafm.errors import CatalogError, FingerprintError
 
 _ATTEMPTS = 50
+_RECENT = 128  # what was read of some sixty titles: some tens of megabytes where they are long
 _FOLDERS = ("", "features", "metadata", "embeddings")
 
 METADATA = "metadata"
@@ -116,6 +118,7 @@ class Snapshot:
         self.statuses = statuses(marks)
         self.names = names(marks)
         self.ingests = {title.ingest_id: title for title in titles.values()}
+        self.recent = Recent(_RECENT)
         self._store, self._cache = store, cache
 
     @classmethod
