@@ -12,7 +12,7 @@ demo: $(READY)  ## from films to a picture; MEDIA=/path/to/films for your own
 	$(BIN)/mediafm demo $(if $(MEDIA),"$(MEDIA)")
 
 test: lint  ## lint, types, import rules, and the tests that take seconds
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: $(READY)  ## the tests that `make test` leaves out because they take minutes
 	$(BIN)/pytest -m slow

@@ -124,9 +124,9 @@ def test_pictures_are_asked_for_once(client):
 def test_search_is_that_of_python(client, catalog):
     found = get(client, "search", q="put the kettle on", count=5)
     expected = search(catalog, "put the kettle on", 5, encoders={})
-    assert [(h["title_id"], h["shot"]) for h in found["hits"]] == [
-        (hit.title_id, hit.shot) for hit in expected.found
-    ]
+    # The same line is said in several shots, of which none comes first by right.
+    for way in (lambda h: h["because"], lambda h: h["cue"]):
+        assert [way(h) for h in found["hits"]] == [way(asdict(hit)) for hit in expected.found]
     assert found["hits"][0]["cue"] == "Put the kettle on."
     assert found["hits"][0]["because"].keys() == {"words"}
     within = get(client, "search", q="kettle", title="title-001", after=10_000_000)

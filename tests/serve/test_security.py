@@ -165,6 +165,10 @@ def test_names_of_this_machine_are_known_and_others_can_be_allowed(client, setti
     app = create_app(dataclasses.replace(settings, hosts=("films.example",)))
     with TestClient(app, base_url="http://films.example") as other:
         assert other.get("/api/titles").is_success
+    # Behind a proxy with TLS that asks by an address of its own.
+    with TestClient(app, base_url="http://127.0.0.1:8000") as behind:
+        for origin, status in (("https://films.example", 200), ("https://evil.example", 403)):
+            assert behind.get("/api/titles", headers={"origin": origin}).status_code == status
 
 
 def test_a_form_of_another_site_is_no_answer(client, settings):

@@ -102,9 +102,13 @@ class Guard:
         if site is not None and site not in ("same-origin", "none"):
             return 403, "another site asks for this; open the page itself"
         origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2] != host:
+        if origin is not None and not self._is_own(origin.partition("://")[2], host):
             return 403, "another site asks for this; open the page itself"
         return None
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether an ``Origin`` is our page's: a proxy may have put its own name in its place."""
+        return origin == host or _without_port(origin) in self.settings.hosts
 
     def _is_ours(self, host: str) -> bool:
         """Whether a ``Host`` header names this server.
