@@ -82,6 +82,24 @@ def test_a_browser_signs_in_once_and_keeps_a_cookie_that_is_not_the_token(guarde
     assert guarded.get("/api/titles").status_code == 401
 
 
+def test_a_mounted_server_asks_for_the_token_as_well(settings):
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    app = create_app(dataclasses.replace(settings, token=TOKEN))
+    with TestClient(Starlette(routes=[Mount("/films", app)])) as client:
+        assert client.get("/films/api/titles").status_code == 401
+    with TestClient(app, root_path="/films") as client:
+        assert client.get("/films/api/titles").status_code == 401
+
+
+def test_cookies_of_other_programs_do_not_hide_ours(guarded, settings):
+    settings = dataclasses.replace(settings, host="0.0.0.0", token=TOKEN)
+    own = f"{security.cookie_name(settings)}={security.new_session(settings)}"
+    for cookie in (f'a={{"x":1}}; {own}', f"b; {own}"):
+        assert guarded.get("/api/titles", headers={"cookie": cookie}).is_success
+
+
 def test_sessions_end_and_cannot_be_made_up(settings, monkeypatch):
     settings = dataclasses.replace(settings, token=TOKEN)
     value = security.new_session(settings)

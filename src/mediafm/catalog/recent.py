@@ -35,6 +35,8 @@ class Recent:
     def find(self, key: Hashable) -> Any | None:
         """The value of a key, ``None`` where it is not held."""
         with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
             return self._held.get(key)
 
     def put(self, key: Hashable, value: Any) -> None:

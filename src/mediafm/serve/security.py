@@ -11,9 +11,9 @@ import asyncio
 import hashlib
 import hmac
 import time
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -74,7 +74,8 @@ class Guard:
             await send(message)
 
         headers = Headers(scope=scope)
-        path = scope["path"]
+        # As routes see it: without the place that the application is mounted at.
+        path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/"))
         refused = self._refused(scope["method"], path, headers)
         asks = self.settings.token is not None and _asks_for_more(path)
         if refused is None and asks and not self._knows(headers):
@@ -108,7 +109,8 @@ class Guard:
 
     def _is_own(self, origin: str, host: str) -> bool:
         """Whether an ``Origin`` is our page's: a proxy may have put its own name in its place."""
-        return origin == host or _without_port(origin) in self.settings.hosts
+        rewritten = is_loopback(_without_port(host))
+        return origin == host or (rewritten and origin in self.settings.hosts)
 
     def _is_ours(self, host: str) -> bool:
         """Whether a ``Host`` header names this server.
@@ -126,12 +128,9 @@ class Guard:
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return is_token(self.settings, token.strip())
-        try:
-            cookies = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            return False
-        held = cookies.get(cookie_name(self.settings))
-        return held is not None and is_session(self.settings, held.value)
+        # Leniently: one malformed cookie of another program must not hide ours.
+        held = cookie_parser(headers.get("cookie", "")).get(cookie_name(self.settings))
+        return held is not None and is_session(self.settings, held)
 
 
 def _asks_for_more(path: str) -> bool:
