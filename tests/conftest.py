@@ -9,6 +9,11 @@ from typing import NoReturn
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each worker would use all cores, and OpenMP's threads wait for one another at full speed:
+    # fixtures that train took twenty times as long. Read when torch is imported, also by children.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 REQUIRED = {name for name in os.environ.get("MEDIAFM_REQUIRE", "").split(",") if name}
 

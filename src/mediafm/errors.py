@@ -50,6 +50,10 @@ class CatalogError(MediaFMError):
     """A catalog that is missing, damaged, read-only or does not fit what is asked of it."""
 
 
+class StorageError(CatalogError):
+    """The disk or the object store fails: nothing that an asker did, and it may pass."""
+
+
 class TitleDataError(CatalogError):
     """Rows of one title that the catalog does not take: wrong shape, NaN, shots out of order."""
 

@@ -267,5 +267,5 @@ def test_folder_without_permission(tmp_path):
         pytest.skip("the interpreter itself is out of the other user's reach")
     path = str(tmp_path / "c")
     done = run_as_nobody(f"import mediafm.catalog as m; m.Catalog.open({path!r})")
-    assert "CatalogError" in done.stderr
+    assert "StorageError" in done.stderr
     assert "permission denied" in done.stderr

@@ -51,3 +51,10 @@ def serving(settings: Settings) -> Iterator[Served]:
         server.should_exit = True
         thread.join(10)
         socket.close()
+
+
+def get(client, path, status=200, **params):
+    """What the API says."""
+    answer = client.get(f"/api/{path}", params=params)
+    assert answer.status_code == status, answer.text
+    return answer.json()

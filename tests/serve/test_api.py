@@ -1,32 +1,26 @@
 """The API answers what the Python functions and the command line do."""
 
+import dataclasses
 import io
-import itertools
-import json
 from dataclasses import asdict
 from urllib.parse import quote
 
+import httpx
 import numpy as np
-import opentimelineio as otio
-import pyarrow.parquet as pq
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
-from serve_kit import MARKUP
+from serve_kit import MARKUP, ORIGIN, get, serving
 
 import synthetic
 from mediafm.catalog import Catalog
 from mediafm.report.similarity import cosines
 from mediafm.search import search, similar, similar_clips, similar_titles
+from mediafm.serve import create_app
 from mediafm.suggest import FittedProbes, find_arc, find_scenes, suggest_clips, suggest_tags
 from mediafm.timeline import Span
 
 T = "title-000"
-
-
-def get(client, path, status=200, **params):
-    answer = client.get(f"/api/{path}", params=params)
-    assert answer.status_code == status, answer.text
-    return answer.json()
 
 
 def test_the_catalog_says_what_there_is(client, catalog):
@@ -79,6 +73,39 @@ def test_a_title_is_had_by_any_id(client, catalog, title_id):
     assert get(client, f"{path}/scenes")["title_id"] == title_id
     picture = client.get(f"/api/{path}/keyframes/3.jpg")
     assert picture.content == catalog.keyframe(title_id, 3)
+
+
+def test_ids_that_end_like_a_part_of_a_title(settings, tmp_path):
+    ids = ("show", "show/tags", "show/export/shots", "100%", "50%2Fx", "%", "a/media")
+    catalog = synthetic.make_catalog(tmp_path / "catalog", [])
+    for number, title_id in enumerate(ids):
+        made = synthetic.plan(title_id, 3, number)
+        synthetic.add_title(catalog, made, synthetic.about(number, made), number)
+    settings = dataclasses.replace(settings, catalog=str(tmp_path / "catalog"))
+    with TestClient(create_app(settings), base_url=ORIGIN) as client:
+        for title_id in ids:
+            path = f"titles/{quote(title_id, safe='')}"
+            assert get(client, path)["title_id"] == title_id
+            assert get(client, f"{path}/timeline")["title_id"] == title_id
+            assert client.get(f"/api/{path}/keyframes/1.jpg").is_success
+            assert client.get(f"/api/{path}/export/shots").is_success
+            assert client.head(f"/api/{path}").status_code == 200
+        # As people write it: of `show`, a part.
+        assert client.get("/api/titles/show/export/shots").text.startswith("title_id,")
+        assert get(client, "titles/a/media/cues")["items"]
+        # As seen through a real server, which decodes addresses itself.
+    with serving(settings) as served:
+        for title_id in ids:
+            answer = httpx.get(f"{served.url}/api/titles/{quote(title_id, safe='')}")
+            assert answer.json()["title_id"] == title_id
+
+
+def test_head_is_get_without_the_body(client):
+    for path in ("/", "/api/titles", f"/api/titles/{T}/poster.jpg", "/api/titles/nothing"):
+        head, whole = client.head(path), client.get(path)
+        assert head.status_code == whole.status_code
+        assert head.content == b""
+        assert head.headers["content-length"] == str(len(whole.content))
 
 
 def test_shots_and_cues_come_in_pages(client, catalog):
@@ -205,104 +232,6 @@ def test_self_similarity_is_that_of_the_vectors(client, catalog, features, cells
         assert np.abs(shown - exact)[between].max() < (found["high"] - found["low"]) / 255 + 1e-5
 
 
-def test_answers_become_labels_and_are_known_since(client, settings):
-    span = get(client, f"titles/{T}/suggestions/clips", count=1)["found"][0]["span"]
-    body = {"kind": "clips", "answer": "accepted", "title_id": T, "span": span}
-    first = client.post("/api/answers", json=body).json()
-    assert first["file"] == "clips.csv"
-    assert first["rows"][0]["value"] == "1"
-    again = client.post("/api/answers", json=body | {"answer": "rejected"}).json()
-    assert (again["replaced"], again["total"]) == (1, 1)
-    scene = get(client, f"titles/{T}/scenes")["scenes"][2]["span"]
-    tags = {"kind": "tags", "answer": "corrected", "title_id": T, "span": scene,
-            "tags": ["warm", "dry"]}  # fmt: skip
-    assert client.post("/api/answers", json=tags).json()["rows"][0]["value"] == "warm|dry"
-    given = get(client, "answers", title_id=T)["items"]
-    assert {(one["kind"], one["answer"], one["value"]) for one in given} == {
-        ("clips", "rejected", "0"),
-        ("tags", "corrected", "warm|dry"),
-    }
-    assert get(client, "answers", title_id="title-001")["items"] == []
-    assert (settings.labels / "tones.csv").read_text().count("warm|dry") == 1
-
-
-def test_a_correction_names_another_place(client):
-    body = {
-        "kind": "clips",
-        "answer": "corrected",
-        "title_id": T,
-        "span": {"start": 0, "end": 9**7},
-    }
-    assert "another place" in client.post("/api/answers", json=body).json()["error"]
-    to = {"start": 0, "end": 6_000_000}
-    assert client.post("/api/answers", json=body | {"to": to}).status_code == 200
-    reverse = body | {"answer": "accepted", "span": {"start": 5, "end": 4}}
-    assert client.post("/api/answers", json=reverse).status_code == 400
-
-
-@pytest.mark.parametrize(
-    "task", ["../x", "/etc/passwd", "x.toml", "C:\\x.toml", "nothing", "~/x.toml"]
-)
-def test_a_request_names_no_file(client, task, settings):
-    body = {"kind": "tags", "answer": "corrected", "title_id": T, "tags": ["warm"],
-            "span": {"start": 0, "end": 6_000_000}, "task": task}  # fmt: skip
-    assert client.post("/api/answers", json=body).status_code == 400
-    assert not settings.labels.exists()
-
-
-def test_a_basket_is_an_edit(client, catalog):
-    shots = catalog.shots(T)
-    clips = [
-        {"title_id": T, "span": asdict(shots[4].span), "name": "later"},
-        {"title_id": "title-001", "span": {"start": 0, "end": 2_000_000}, "name": MARKUP},
-        {"title_id": T, "span": asdict(shots[1].span), "name": "first & last"},
-    ]
-    answer = client.post("/api/export", json={"form": ".otio", "name": "my cut", "clips": clips})
-    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''my%20cut.otio"
-    edit = otio.adapters.read_from_string(answer.text, "otio_json")
-    names = [clip.name for clip in edit.video_tracks()[0].find_clips()]
-    assert names == ["later", MARKUP, "first & last"]
-    for form, starts in ((".edl", b"TITLE:"), (".xml", b"<?xml"), (".csv", b"title_id,"),
-                         (".jsonl", b"{"), (".parquet", b"PAR1")):  # fmt: skip
-        answer = client.post("/api/export", json={"form": form, "clips": clips})
-        assert answer.status_code == 200, answer.text
-        assert answer.content.startswith(starts)
-        assert isinstance(json.loads(answer.headers["x-mediafm-notes"]), list)
-    two = client.post("/api/export", json={"form": ".vtt", "clips": clips})
-    assert two.status_code == 400
-    assert "of one title" in two.json()["error"]
-
-
-def test_a_file_is_called_what_every_system_takes(client):
-    clips = [{"title_id": T, "span": {"start": 0, "end": 2_000_000}}]
-    for name, called in (
-        ("../../x", "..-x"),
-        ('a"b\r\nc', "a-b--c"),
-        ("日本", "%E6%97%A5%E6%9C%AC"),
-    ):
-        answer = client.post("/api/export", json={"form": ".csv", "name": name, "clips": clips})
-        assert called in answer.headers["content-disposition"]
-        assert "\n" not in answer.headers["content-disposition"]
-
-
-@pytest.mark.parametrize(
-    ("what", "form"),
-    [("shots", ".edl"), ("scenes", ".vtt"), ("clips", ".otio"), ("tags", ".jsonl")],
-)
-def test_what_there_is_of_a_title_is_exported(client, what, form):
-    answer = client.get(f"/api/titles/{T}/export/{what}", params={"form": form})
-    assert answer.status_code == 200, answer.text
-    assert f"{T}-{what}{form}" in answer.headers["content-disposition"]
-    assert len(answer.content) > 100
-
-
-def test_embeddings_are_exported_of_titles_that_are_named(client, catalog):
-    assert client.get("/api/export/embeddings.parquet").status_code == 400
-    answer = client.get("/api/export/embeddings.parquet", params={"title": [T, "title-001"]})
-    table = pq.read_table(io.BytesIO(answer.content))
-    assert table.num_rows == 90
-
-
 def test_versions_are_shown_and_switched(tmp_path, settings):
     """On a catalog of its own: readers of all others would see it."""
     import dataclasses
@@ -378,14 +307,3 @@ def test_a_page_names_all_modules_of_its_view(client):
                     at = parts.index("..")
                     parts[at - 1 : at + 1] = []
                 assert "/".join(part for part in parts if part != ".") in named
-
-
-def test_two_ask_for_the_same_and_it_is_made_once(client):
-    from mediafm.serve.library import View
-
-    view: View = client.app.state.library.view()
-    made = itertools.count()
-    assert view.once("key", lambda: next(made)) == view.once("key", lambda: next(made)) == 0
-    with pytest.raises(ZeroDivisionError):
-        view.once("broken", lambda: 1 // 0)
-    assert view.once("broken", lambda: 5) == 5

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from serve_kit import ORIGIN
@@ -194,6 +194,7 @@ def test_of_many_a_sample_is_arranged(monkeypatch):
     assert together(y_N2, group_N) > 0.8
 
 
+@example(np.array([[0, 0], [0, 1e-45]], np.float32))
 @given(
     st_numpy.arrays(
         np.float32,

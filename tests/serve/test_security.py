@@ -1,6 +1,7 @@
 """Who may ask, and what for."""
 
 import dataclasses
+import json
 import logging
 
 import pytest
@@ -39,7 +40,7 @@ def test_addresses_of_this_machine_need_none(host):
 
 
 def test_a_token_that_could_be_guessed_is_refused_and_none_is_shown():
-    with pytest.raises(MediaFMError, match="16 ASCII characters") as error:
+    with pytest.raises(MediaFMError, match="16 to 1000 ASCII characters") as error:
         Settings("catalog", token="short")
     assert "short" not in str(error.value)
     assert TOKEN not in repr(Settings("catalog", token=TOKEN))
@@ -189,6 +190,17 @@ def test_names_of_this_machine_are_known_and_others_can_be_allowed(client, setti
             assert behind.get("/api/titles", headers={"origin": origin}).status_code == status
 
 
+def test_a_proxy_that_asks_by_an_address_of_this_machine_is_heard_with_a_token_too(settings):
+    named = dataclasses.replace(settings, token=TOKEN, hosts=("Films.example",))
+    bearer = {"authorization": f"Bearer {TOKEN}"}
+    with TestClient(create_app(named), base_url="http://127.0.0.1:8000") as behind:
+        origin = {"origin": "https://films.example"}
+        assert behind.get("/api/titles", headers=bearer | origin).is_success
+        assert behind.get("/api/titles").status_code == 401
+        evil = behind.get("/api/titles", headers=bearer | {"host": "evil.example"})
+        assert evil.status_code == 421
+
+
 def test_a_form_of_another_site_is_no_answer(client, settings):
     body = '{"kind":"clips","answer":"accepted","title_id":"title-000","span":{"start":0,"end":9}}'
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
@@ -214,7 +226,62 @@ def test_bodies_that_are_too_long_are_not_read(client):
     answer = client.post("/api/export", content=b"x" * 2_000_000)
     assert answer.status_code == 413
     answer = client.post("/api/export", content=(b"x" * 100_000 for _ in range(20)))
-    assert answer.status_code in (400, 413, 422)
+    assert answer.status_code == 413
+    for length in ("9" * 5000, "-1", "1e3", ""):
+        answer = client.post("/api/export", content=b"{}", headers={"content-length": length})
+        assert answer.status_code == 413
+    basket = b'{"form": ".csv", "clips": [{"title_id": "title-000", "span": {"start": 0, "end": 9'
+    json_ = {"content-type": "application/json"}
+    pieces = (basket, b"000000}}]}")
+    assert client.post("/api/export", content=iter(pieces), headers=json_).is_success
+
+
+def test_an_accident_is_one_line_with_the_headers_of_every_answer(settings, monkeypatch, caplog):
+    def fails(*_):
+        raise ZeroDivisionError("/secret/place")
+
+    monkeypatch.setattr("mediafm.serve.routes.titles._timeline", fails)
+    with TestClient(create_app(settings), base_url=ORIGIN) as client:
+        answer = client.get("/api/titles/title-000/timeline?q=private")
+    assert answer.status_code == 500
+    line = "unexpected ZeroDivisionError; the server's log has more"
+    assert answer.json() == {"error": line}
+    assert "frame-ancestors" in answer.headers["content-security-policy"]
+    assert "/secret/place" in caplog.text
+    assert "private" not in caplog.text
+
+
+def test_storage_that_fails_is_the_server_s_fault_and_says_no_place(settings, monkeypatch):
+    from mediafm.catalog.guard import guard
+
+    def fails(view, record):
+        with guard("/home/me/films"):
+            raise OSError("LanceError(IO): Not found: /home/me/films/x.lance")
+
+    monkeypatch.setattr("mediafm.serve.routes.titles._timeline", fails)
+    with TestClient(create_app(settings), base_url=ORIGIN) as client:
+        answer = client.get("/api/titles/title-000/timeline")
+    assert answer.status_code == 503
+    assert "the storage failed" in answer.json()["error"]
+    assert "/home/me" not in answer.text
+
+
+def test_notes_do_not_say_where_probes_lie(settings, tmp_path):
+    import shutil
+
+    probes = tmp_path / "deep" / "probes"
+    shutil.copytree(settings.probes, probes)
+    for file in probes.glob("*/*.npz"):
+        file.write_bytes(b"broken")
+    for file in probes.glob("*/*.safetensors"):
+        file.write_bytes(b"broken")
+    app = create_app(dataclasses.replace(settings, probes=probes))
+    with TestClient(app, base_url=ORIGIN) as client:
+        tags = client.get("/api/titles/title-000/tags").json()
+        assert any("is not used" in note for note in tags["notes"])
+        assert str(tmp_path) not in json.dumps(tags)
+        exported = client.get("/api/titles/title-000/export/tags")
+        assert str(tmp_path) not in exported.headers.get("x-mediafm-notes", "") + exported.text
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mediafm.errors import CatalogError, MediaFMError, describe_os_error
+from mediafm.errors import MediaFMError, StorageError, describe_os_error
 
 # Lance reports the operating system's error as text inside an OSError, RuntimeError or ValueError
 # without errno. What is looked for, what is said, what the user can do.
@@ -26,13 +26,13 @@ _SOURCE_PLACE = re.compile(r",? ?/\S+\.rs:\d+:\d+.*", re.DOTALL)
 
 @contextmanager
 def guard(where: str) -> Iterator[None]:
-    """Turns failures of the storage into a :class:`CatalogError` of one line.
+    """Turns failures of the storage into a :class:`StorageError` of one line.
 
     Args:
         where: The catalog, as the user wrote it.
 
     Raises:
-        CatalogError: Instead of what the storage raised; our own errors pass unchanged.
+        StorageError: Instead of what the storage raised; our own errors pass unchanged.
     """
     try:
         yield
@@ -47,17 +47,17 @@ def guard(where: str) -> Iterator[None]:
         raise told from error
 
 
-def _translate(error: Exception, where: str) -> CatalogError | None:
+def _translate(error: Exception, where: str) -> StorageError | None:
     text = str(error)
     for needle, what, do in _TEXTS:
         if needle in text:
-            return CatalogError(what, where=where, do=do)
+            return StorageError(what, where=where, do=do)
     if isinstance(error, OSError) and error.errno is not None:
         place = error.filename if isinstance(error.filename, str) else where
-        return CatalogError(describe_os_error(error), where=place)
+        return StorageError(describe_os_error(error), where=place)
     if isinstance(error, OSError) or _FROM_LANCE.search(text):
         line = _SOURCE_PLACE.sub("", text).strip() or type(error).__name__
-        return CatalogError(f"the storage failed ({line[:240]})", where=where)
+        return StorageError(f"the storage failed ({line[:240]})", where=where)
     return None
 
 

@@ -64,7 +64,7 @@ def serve(
         host=host,
         port=port,
         token=_token(token_file),
-        hosts=tuple(name.lower() for name in allow_host or ()),
+        hosts=tuple(allow_host or ()),
         media=tuple(media or ()),
         cache=cache or default_cache(),
         device=device,

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from mediafm.errors import MediaFMError, one_line
 from mediafm.serve.assets import add_page
 from mediafm.serve.library import Library
+from mediafm.serve.middleware import EscapedSlashes, HeadLikeGet, Unexpected
 from mediafm.serve.problems import public, status_of
 from mediafm.serve.projection import Projections
 from mediafm.serve.proxies import Proxies
@@ -102,7 +103,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(MediaFMError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(Exception, _on_unexpected)
+    app.add_middleware(HeadLikeGet)  # from the inside out
+    app.add_middleware(EscapedSlashes)
+    app.add_middleware(Unexpected)
     app.add_middleware(Guard, settings=settings)
     return app
 
@@ -134,9 +137,3 @@ def _on_http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     line = "there is nothing here; see /api-docs" if error.status_code == 404 else error.detail
     return JSONResponse({"error": line}, error.status_code, headers=error.headers)
-
-
-def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
-    # Without the query: it is the user's.
-    LOG.error("%s %s: %r", request.method, request.url.path, error)
-    return _problem(500, f"unexpected {type(error).__name__}; the server's log has more")

@@ -28,6 +28,7 @@ CHANGED = 12
 _PER_TITLE = 2  # of them: the most changed shots of one title are often one scene
 
 _SHOT_BITS = 32
+_TOGETHER = 4096  # shots of a title that are compared at a time, however long it is
 
 Scores = npt.NDArray[np.float32]
 Shares = npt.NDArray[np.float64]
@@ -182,20 +183,21 @@ def _nearest(
     score_QK = np.full((len(places), 0), -np.inf, np.float32)
     found_QK = np.zeros((len(places), 0), np.int64)  # title and shot in one number
     for title, stored_NH in catalog.iter_embeddings(version, ids):
-        x_NH = unit(stored_NH)
-        score_QN = query_QH @ x_NH.T
-        score_QN[:, ~x_NH.any(axis=1)] = -np.inf
-        own = rows.get(title.title_id, [])
-        if elsewhere:
-            score_QN[own] = -np.inf
-        else:
-            score_QN[own, [places[q][1] for q in own]] = -np.inf
-        found_N = (number[title.title_id] << _SHOT_BITS) + np.arange(len(x_NH))
-        score_QK, found_QK = _best(
-            np.concatenate([score_QK, score_QN], axis=1),
-            np.concatenate([found_QK, np.broadcast_to(found_N, score_QN.shape)], axis=1),
-            count,
-        )
+        for first in range(0, len(stored_NH), _TOGETHER):
+            x_NH = unit(stored_NH[first : first + _TOGETHER])
+            score_QN = query_QH @ x_NH.T
+            score_QN[:, ~x_NH.any(axis=1)] = -np.inf
+            for q in rows.get(title.title_id, []):
+                if elsewhere:
+                    score_QN[q] = -np.inf
+                elif first <= places[q][1] < first + len(x_NH):
+                    score_QN[q, places[q][1] - first] = -np.inf
+            found_N = (number[title.title_id] << _SHOT_BITS) + first + np.arange(len(x_NH))
+            score_QK, found_QK = _best(
+                np.concatenate([score_QK, score_QN], axis=1),
+                np.concatenate([found_QK, np.broadcast_to(found_N, score_QN.shape)], axis=1),
+                count,
+            )
     order_QK = np.argsort(-score_QK, axis=1, kind="stable")
     near: list[dict[Place, float]] = []
     for q, order_K in enumerate(order_QK):

@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 
@@ -23,6 +22,7 @@ from mediafm.search import query_encoders
 from mediafm.serve.problems import NotFoundError, UnavailableError
 from mediafm.serve.queries import shared
 from mediafm.serve.settings import Settings
+from mediafm.serve.shelf import Shelf
 from mediafm.suggest import FittedProbes
 
 T = TypeVar("T")
@@ -33,8 +33,11 @@ _FRESH = 2.0
 _OLD = 1200.0
 """Seconds after which the catalog is opened anew, though it shows the same."""
 
-_HELD = 256
-"""Answers that are kept per state of the catalog, the longest unused going first."""
+_ANSWERS = 256
+"""Answers that are kept per state of the catalog."""
+
+_PICTURES = 64 << 20
+"""Bytes of pictures that are kept per state of the catalog."""
 
 
 class View:
@@ -49,9 +52,7 @@ class View:
     def __init__(self, catalog: Catalog, settings: Settings, number: int):
         self.catalog, self.settings, self.number = catalog, settings, number
         self.titles: dict[str, TitleRecord] = {t.title_id: t for t in catalog.titles()}
-        self._held: OrderedDict[Hashable, Any] = OrderedDict()
-        self._making: dict[Hashable, threading.Lock] = {}
-        self._lock = threading.Lock()
+        self._answers, self._pictures = Shelf(_ANSWERS), Shelf(_PICTURES, len)
 
     def title(self, title_id: str) -> TitleRecord:
         """One title.
@@ -65,28 +66,12 @@ class View:
         return held
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """An answer, made by the first who asks while the others wait for it.
+        """An answer, made by the first who asks while the others wait; see :meth:`Shelf.once`."""
+        return self._answers.once(key, make)
 
-        Args:
-            key: What it is the answer to.
-            make: Makes it; what it raises is not kept.
-        """
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return cast(T, self._held[key])
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
-            with self._lock:
-                if key in self._held:
-                    return cast(T, self._held[key])
-            made = make()
-            with self._lock:
-                self._held[key] = made
-                self._making.pop(key, None)
-                while len(self._held) > _HELD:
-                    self._held.popitem(last=False)
-            return made
+    def picture(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+        """A picture, likewise."""
+        return self._pictures.once(key, make)
 
     def probes(self, version: str | None = None) -> FittedProbes:
         """The fitted probes; a new object, since it is not made for several threads."""
@@ -108,25 +93,35 @@ class Library:
         settings: What the server is told.
 
     Raises:
-        CatalogError: There is no catalog, or it cannot be read.
+        CatalogError: There is no catalog, it cannot be read, or it lacks the version.
     """
 
     def __init__(self, settings: Settings):
         self.settings = settings
         self._lock = threading.Lock()
-        self._view = View(Catalog.open(settings.catalog), settings, 1)
+        catalog = Catalog.open(settings.catalog)
+        if settings.version is not None:
+            catalog.version(settings.version)
+        self._view = View(catalog, settings, 1)
         self._looked = self._opened = time.monotonic()
+        self._failed: UnavailableError | None = None
         self._loading = threading.Lock()
         self._encoders: dict[Hashable, dict[str, QueryEncoder]] = {}
 
     def view(self) -> View:
-        """The catalog as it was a moment ago, or as it was before that while another looks."""
+        """The catalog as it was a moment ago, or as it was before that while another looks.
+
+        Raises:
+            UnavailableError: It could not be read a moment ago.
+        """
         now = time.monotonic()
         if now - self._looked > _FRESH and self._lock.acquire(blocking=False):
             try:
                 self._look(now)
             finally:
                 self._lock.release()
+        if self._failed is not None:
+            raise self._failed
         return self._view
 
     def look(self) -> None:
@@ -139,11 +134,14 @@ class Library:
             fresh = Catalog.open(self.settings.catalog)
             fresh.state()
         except CatalogError as error:
-            raise UnavailableError(error.what, do=error.do) from None
+            self._failed = UnavailableError(error.what, where="the catalog", do=error.do)
+            self._looked = time.monotonic()  # not tried by everybody who asks: it may be slow
+            return
         # What was replaced stays readable for an hour: a state is not held for that long.
         if fresh.state() != self._view.catalog.state() or now - self._opened > _OLD:
             self._view = View(fresh, self.settings, self._view.number + 1)
             self._opened = now
+        self._failed = None
         self._looked = time.monotonic()
 
     def encoders(self, view: View) -> dict[str, QueryEncoder]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
-from mediafm.errors import MediaFMError
+from mediafm.errors import MediaFMError, StorageError
+
+# Folders of a full path, but not the addresses of the API that errors name.
+_FOLDERS = re.compile(r"(?<![\w:/.~])/(?!api\b)(?:[^\s/:;,'\"()]+/)+")
 
 
 class NotFoundError(MediaFMError):
@@ -28,6 +33,7 @@ STATUS: dict[type[MediaFMError], int] = {
     RefusedError: 403,
     NotNowError: 409,
     UnavailableError: 503,
+    StorageError: 503,
 }
 """The status of an error; 400 of any other that says what the asker did wrong."""
 
@@ -42,4 +48,9 @@ def public(error: MediaFMError) -> str:
     where = error.where
     if where and ("/" in where or "\\" in where) and "://" not in where:
         where = Path(where).name
-    return str(MediaFMError(error.what, where=where, do=error.do))
+    return _FOLDERS.sub("", str(MediaFMError(error.what, where=where, do=error.do)))
+
+
+def public_notes(notes: Iterable[str]) -> list[str]:
+    """Notes, likewise."""
+    return [_FOLDERS.sub("", note) for note in notes]

@@ -41,6 +41,7 @@ SIDE = 32767
 
 _WIDTH = 128  # principal axes in which neighbours are found: further ones hold noise
 _SOON = 1.5  # seconds that a first question waits for the first map
+_POLL = 0.2  # seconds between looks whether a map that waits for its turn is still wanted
 _FOLDER = "maps"
 
 Points = npt.NDArray[np.int16]
@@ -80,6 +81,7 @@ class Map:
         catalog: The catalog as it is.
         version: The version.
         file: Where the map by neighbours is kept.
+        turn: Held while neighbours are found: by one process of the server at a time.
         before: The map of the same shots as they were a moment ago; it counts until this one knows
             better.
 
@@ -91,9 +93,14 @@ class Map:
     """
 
     def __init__(
-        self, catalog: Catalog, version: VersionRecord, file: Path, before: Map | None = None
+        self,
+        catalog: Catalog,
+        version: VersionRecord,
+        file: Path,
+        turn: threading.Lock,
+        before: Map | None = None,
     ):
-        self.version, self.file = version, file
+        self.version, self.file, self._turn = version, file, turn
         self.drawn: Drawn = before.drawn if before else Drawn()
         self.done: float = before.done if before else 0.0
         self.error: str | None = before.error if before else None
@@ -120,12 +127,15 @@ class Map:
         return "ready" if len(self.drawn.points) else "none"
 
     def stop(self) -> None:
-        """Ends what is being made, and waits until it has ended."""
+        """Ends what is being made, soon."""
         self._stopped.set()
         with self._lock:
             if self._process is not None:
                 self._process.kill()
-        self._thread.join(timeout=10)
+
+    def join(self, timeout: float = 10) -> None:
+        """Waits until it has ended."""
+        self._thread.join(timeout)
 
     def _run(self) -> None:
         try:
@@ -157,7 +167,13 @@ class Map:
         self.done, self.error = 0.0, None
         self.first.set()
         if len(x_ND) >= LEAST:
-            y_N2 = self._arrange(x_ND)
+            while not self._turn.acquire(timeout=_POLL):
+                if self._stopped.is_set():
+                    return
+            try:
+                y_N2 = self._arrange(x_ND)
+            finally:
+                self._turn.release()
             if self._stopped.is_set():
                 return
             self.drawn = Drawn(titles, _scaled(y_N2), "neighbours")
@@ -221,7 +237,7 @@ class Projections:
     def __init__(self, cache: Path):
         self.folder = cache / _FOLDER
         self._maps: dict[str, tuple[Hashable, int, Map]] = {}
-        self._lock = threading.Lock()
+        self._lock, self._turn = threading.Lock(), threading.Lock()
         self._closed = False
 
     def of(self, view: View, version: str | None, wait: float = _SOON) -> Map:
@@ -240,13 +256,15 @@ class Projections:
         with self._lock:
             held = self._maps.get(record.name)
             same = held is not None and held[0] == key
-            if held is None or not same or (held[1] != view.number and not held[2].working):
+            late = held is not None and held[1] > view.number  # a request of before the change
+            stale = held is None or (held[1] != view.number and not held[2].working)
+            if held is None or (not late and (not same or stale)):
                 if held is not None and not same:
                     held[2].stop()
                 file = self._file(view, record.name)
                 # Embeddings may be made anew under the same ingest: what is held is looked over.
                 before = held[2] if held is not None and same else None
-                held = key, view.number, Map(view.catalog, record, file, before)
+                held = key, view.number, Map(view.catalog, record, file, self._turn, before)
                 if self._closed:
                     held[2].stop()
                 self._maps[record.name] = held
@@ -257,13 +275,19 @@ class Projections:
         """Ends all that is being made."""
         with self._lock:
             self._closed = True
-            for _, _, one in self._maps.values():
-                one.stop()
+            made = [one for _, _, one in self._maps.values()]
+        for one in made:
+            one.stop()
+        for one in made:
+            one.join()
 
     def _file(self, view: View, version: str) -> Path:
-        """Where a version's map is kept; removes those of versions that are gone."""
+        """Where a version's map is kept; forgets those of versions that are gone."""
         here = _short(view.catalog.uri)
-        names = {f"{here}-{_short(held.name)}.npz" for held in view.catalog.versions()}
+        versions = {held.name for held in view.catalog.versions()}
+        for gone in self._maps.keys() - versions:
+            self._maps.pop(gone)[2].stop()
+        names = {f"{here}-{_short(name)}.npz" for name in versions}
         for file in self.folder.glob(f"{here}-*.npz"):
             if file.name not in names:
                 file.unlink(missing_ok=True)
@@ -329,6 +353,7 @@ def _scaled(y_N2: npt.NDArray[np.float32]) -> Points:
     """Points in the middle of the square, both axes by one measure."""
     if not len(y_N2):
         return np.zeros((0, 2), np.int16)
+    y_N2 = y_N2.astype(np.float64)  # the smallest distances have no half in float32
     low, high = y_N2.min(axis=0), y_N2.max(axis=0)
     half = float((high - low).max()) / 2 or 1.0
     points: Points = np.rint((y_N2 - (low + high) / 2) / half * SIDE).astype(np.int16)

@@ -8,10 +8,12 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from mediafm.catalog import TitleRecord
 from mediafm.search import Found, Hit
+from mediafm.serve.middleware import decoded
+from mediafm.serve.problems import public_notes
 from mediafm.timeline import Clip, Cue
 from mediafm.timeline import Span as TimeSpan
 
@@ -21,7 +23,12 @@ LATEST = 10**15
 Time = Annotated[int, Field(ge=0, le=LATEST)]
 Text = Annotated[str, Field(max_length=500)]
 Features = Annotated[str, Query(max_length=100, description="`context`, `fused`, or one modality.")]
-TitleId = Annotated[str, Path(max_length=500, description="A title's id.")]
+TitleId = Annotated[
+    str,
+    BeforeValidator(decoded),
+    Path(max_length=500, description="A title's id; its slashes as they are, or as `%2F`."),
+]
+Notes = Annotated[list[str], AfterValidator(public_notes)]
 Version = Annotated[
     str | None, Query(max_length=200, description="Of the embeddings; the current one by default.")
 ]
@@ -71,7 +78,7 @@ class Title(BaseModel):
     timecode: str | None
     width: int
     height: int
-    notes: list[str]
+    notes: Notes
     ingest_id: str = Field(description="Changes when the title is ingested anew.")
     poster: bool = Field(description="Whether it has pictures.")
 
@@ -127,7 +134,7 @@ class Noted(BaseModel):
     """What decided, and what a user should know."""
 
     by: list[str] = []
-    notes: list[str] = []
+    notes: Notes = []
 
 
 def finite(value: Any) -> Any:

@@ -17,6 +17,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mediafm.serve.middleware import own_path
 from mediafm.serve.settings import Settings, is_loopback
 
 MOST_BODY = 1_000_000
@@ -28,8 +29,8 @@ SESSION = 30 * 24 * 3600
 PAUSE = 0.5
 """Seconds that a wrong token costs."""
 
-_OPEN = ("/api/session", "/assets/", "/favicon.ico")
-"""What is answered without a token, beside the page itself, which holds nothing of the catalog."""
+_OPEN = "/api/session"
+"""What of the API is answered without a token. The page itself holds nothing of the catalog."""
 
 _HEADERS = {
     "content-security-policy": (
@@ -74,16 +75,17 @@ class Guard:
             await send(message)
 
         headers = Headers(scope=scope)
-        # As routes see it: without the place that the application is mounted at.
-        path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/"))
+        path = own_path(scope)
         refused = self._refused(scope["method"], path, headers)
-        asks = self.settings.token is not None and _asks_for_more(path)
+        asks = self.settings.token is not None and path.startswith("/api/") and path != _OPEN
         if refused is None and asks and not self._knows(headers):
             refused = (401, "this server asks for a token; sign in, or send it as Bearer")
             if headers.get("authorization"):
                 await asyncio.sleep(PAUSE)
-        length = headers.get("content-length", "0")
-        if refused is None and (not length.isdecimal() or int(length) > MOST_BODY):
+        body: bytes | None = None
+        if refused is None and "transfer-encoding" in headers:
+            body = await _read(receive)
+        if refused is None and ((body is not None and len(body) > MOST_BODY) or _too_long(headers)):
             refused = (413, f"a request has {MOST_BODY} bytes at most")
         if refused is not None:
             status, why = refused
@@ -91,7 +93,7 @@ class Guard:
             answer = JSONResponse({"error": why}, status, headers=more)
             await answer(scope, receive, send_guarded)
             return
-        await self.app(scope, _bounded(receive), send_guarded)
+        await self.app(scope, receive if body is None else _replayed(body, receive), send_guarded)
 
     def _refused(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
         host = headers.get("host", "")
@@ -115,14 +117,13 @@ class Guard:
     def _is_ours(self, host: str) -> bool:
         """Whether a ``Host`` header names this server.
 
-        With a token, any name will do: a page that came by another name has no session.
+        This machine's names always do: proxies put them in place of their own. With a token, any
+        will do unless some are named: a page that came by another name has no session.
         """
         name = _without_port(host)
-        if name in self.settings.hosts:
+        if name in self.settings.hosts or is_loopback(name):
             return True
-        if self.settings.token is not None:
-            return not self.settings.hosts
-        return is_loopback(name)
+        return self.settings.token is not None and not self.settings.hosts
 
     def _knows(self, headers: Headers) -> bool:
         kind, _, token = headers.get("authorization", "").partition(" ")
@@ -133,27 +134,40 @@ class Guard:
         return held is not None and is_session(self.settings, held)
 
 
-def _asks_for_more(path: str) -> bool:
-    return path.startswith("/api/") and not path.startswith(_OPEN)
-
-
 def _without_port(host: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     return host.partition(":")[0].lower()
 
 
-def _bounded(receive: Receive) -> Receive:
-    """Ends a body of unannounced length that grows too long, as if the asker had gone."""
-    taken = 0
+def _too_long(headers: Headers) -> bool:
+    length = headers.get("content-length", "0")
+    digits = len(str(MOST_BODY))
+    return not length.isdecimal() or len(length) > digits or int(length) > MOST_BODY
 
-    async def bounded() -> Message:
-        nonlocal taken
+
+async def _read(receive: Receive) -> bytes:
+    """A body of unannounced length, up to where it is too long."""
+    body, more = b"", True
+    while more and len(body) <= MOST_BODY:
         message = await receive()
-        taken += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if taken > MOST_BODY else message
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
 
-    return bounded
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Gives a body that was read already, then what comes after it."""
+    given = False
+
+    async def replayed() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
 
 
 def is_token(settings: Settings, token: str) -> bool:
@@ -163,8 +177,8 @@ def is_token(settings: Settings, token: str) -> bool:
 
 
 def cookie_name(settings: Settings) -> str:
-    """The session's cookie: browsers share those of all ports of a name."""
-    return f"mediafm-{settings.port}"
+    """The session's cookie, by the token: browsers share those of all ports of a name."""
+    return f"mediafm-{_sealed(settings, 'name')[:12]}"
 
 
 def new_session(settings: Settings) -> str:
@@ -182,8 +196,12 @@ def is_session(settings: Settings, value: str) -> bool:
 
 
 def _seal(settings: Settings, ends: str) -> str:
+    return _sealed(settings, f"session {ends}")
+
+
+def _sealed(settings: Settings, what: str) -> str:
     key = (settings.token or "").encode()
-    return hmac.new(key, f"mediafm session {ends}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key, f"mediafm {what}".encode(), hashlib.sha256).hexdigest()
 
 
 def _digest(text: str) -> bytes:

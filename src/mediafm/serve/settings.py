@@ -11,8 +11,8 @@ import platformdirs
 
 from mediafm.errors import MediaFMError
 
-LEAST_TOKEN = 16
-"""Characters that a token must have: shorter ones are guessed."""
+LEAST_TOKEN, MOST_TOKEN = 16, 1000
+"""Characters that a token must have, since shorter ones are guessed, and may have."""
 
 
 def default_cache() -> Path:
@@ -52,9 +52,13 @@ class Settings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.token is not None and (len(self.token) < LEAST_TOKEN or not self.token.isascii()):
+        object.__setattr__(self, "hosts", tuple(name.lower() for name in self.hosts))
+        token = self.token
+        if token is not None and (
+            not LEAST_TOKEN <= len(token) <= MOST_TOKEN or not token.isascii()
+        ):
             raise MediaFMError(
-                f"the token must have {LEAST_TOKEN} ASCII characters or more",
+                f"the token must have {LEAST_TOKEN} to {MOST_TOKEN} ASCII characters",
                 do="make one: python -c 'import secrets; print(secrets.token_urlsafe())'",
             )
         if self.token is None and not self.local:

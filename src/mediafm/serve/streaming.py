@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,7 +24,23 @@ from mediafm.serve.conditional import (
 _CHUNK = 1 << 18
 """Bytes read at a time: what is read ahead of an asker who goes away."""
 
+_READERS = 32
+"""Reads at a time."""
+
 _Part = bytes | tuple[int, int]
+
+
+_LIMITER = anyio.lowlevel.RunVar[anyio.CapacityLimiter]("media")
+
+
+def _limiter() -> anyio.CapacityLimiter:
+    """Threads of its own: a film plays on while answers of the API wait for one another."""
+    try:
+        return _LIMITER.get()
+    except LookupError:
+        made = anyio.CapacityLimiter(_READERS)
+        _LIMITER.set(made)
+        return made
 
 
 class OpenFile:
@@ -145,7 +162,7 @@ class _FileResponse(Response):
             at, end = part
             while at < end:
                 most = min(_CHUNK, end - at)
-                chunk = await anyio.to_thread.run_sync(self._read, most, at)
+                chunk = await anyio.to_thread.run_sync(self._read, most, at, limiter=_limiter())
                 if not chunk:
                     # It was cut since. What is promised cannot be sent, and an answer that is not
                     # finished makes the server close the connection, by which the asker knows.

@@ -37,6 +37,7 @@ TASKS = {
 
 _NEAR = US // 2  # by how much the written time of a scene or a break may miss the only shot near
 _EXACT = 1000  # times are shown to the millisecond, rounded down
+_LATEST = 10**15  # microseconds, some 31 years: more is no time but a slip
 _ANSWER = "answer"
 _Key = tuple[str, int, int]
 
@@ -293,24 +294,19 @@ def answers(task: Task, title_id: str) -> list[Row]:
         MediaFMError: The file holds something else, or cannot be read.
     """
     try:
-        header, held = _read(task.labels, task.column)
+        _, held = _read(task.labels, task.column)
     except OSError as error:
         raise MediaFMError(
             f"cannot be read ({describe_os_error(error)})", where=task.labels
         ) from None
-    exact = {"start_us", "end_us"} <= {*header}
     found = []
     for cells in held:
-        key = _key_of(cells) if cells["title_id"] == title_id else None
-        if key is None:
+        span = _span_of(cells) if cells["title_id"] == title_id else None
+        if span is None:
             continue
-        start, end = (int(cells["start_us"]), int(cells["end_us"])) if exact else (
-            parse_time(cells["start"]), parse_time(cells["end"])
-        )  # fmt: skip
         answer = cells.get(_ANSWER, "")
         said: Answer = answer if answer in ("rejected", "corrected") else "accepted"  # type: ignore[assignment]
-        if end >= start:
-            found.append(Row(Clip(title_id, Span(start, end)), cells[task.column], said))
+        found.append(Row(Clip(title_id, span), cells[task.column], said))
     return found
 
 
@@ -366,14 +362,23 @@ def _key(clip: Clip) -> _Key:
 
 def _key_of(cells: dict[str, str]) -> _Key | None:
     """What a row of a file is of, to the millisecond; ``None`` where its times are none."""
+    span = _span_of(cells)
+    return None if span is None else _key(Clip(cells["title_id"], span))
+
+
+def _span_of(cells: dict[str, str]) -> Span | None:
+    """When the clip of a row is; ``None`` where its times are none: people write into these files.
+
+    Microseconds count where both are there, since seconds may have been rounded.
+    """
     try:
-        if "start_us" in cells:
-            times = (int(cells["start_us"]), int(cells["end_us"]))
+        if {"start_us", "end_us"} <= cells.keys():
+            times = int(cells["start_us"]), int(cells["end_us"])
         else:
-            times = (parse_time(cells["start"]), parse_time(cells["end"]))
+            times = parse_time(cells["start"]), parse_time(cells["end"])
+        return Span(*times) if times[0] >= 0 and times[1] <= _LATEST else None
     except (MediaFMError, ValueError):
         return None
-    return cells["title_id"], times[0] // 1000, times[1] // 1000
 
 
 def _seconds(time: int) -> str:

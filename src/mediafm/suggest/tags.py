@@ -149,7 +149,12 @@ def tags_of(
 
 
 def tags_in_answer(
-    answer: Answer, task: Task, clip: Clip, probes: FittedProbes, named: Sequence[str]
+    answer: Answer,
+    task: Task,
+    clip: Clip,
+    probes: FittedProbes,
+    named: Sequence[str],
+    shown: Sequence[str] | None = None,
 ) -> tuple[list[str], tuple[str, ...], list[str]]:
     """What an answer to tags is about.
 
@@ -159,6 +164,8 @@ def tags_in_answer(
         clip: What was tagged.
         probes: Where the task's probe is looked for.
         named: Tags that a user named, by name or id.
+        shown: The tags that the user was shown, as labels write them; what the probe says by now,
+            by default, which may be something else.
 
     Returns:
         Those, as labels write them; the tags that were suggested, where the answer depends on them;
@@ -167,8 +174,9 @@ def tags_in_answer(
     Raises:
         MediaFMError: The answer depends on what was suggested, and there is no probe.
     """
-    suggested: tuple[str, ...] = ()
-    if answer == "accepted" or (answer == "rejected" and (named or task.kind == "binary")):
+    suggested = tuple(shown or ())
+    asks = answer == "accepted" or (answer == "rejected" and (named or task.kind == "binary"))
+    if shown is None and asks:
         suggested = tags_of(probes.catalog, probes, task.name, clip, version=probes.version)
     probe = probes.get(task.name) if named else None
     if probe is None:

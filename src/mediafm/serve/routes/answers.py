@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from mediafm.errors import MediaFMError
 from mediafm.probes.task import Task
 from mediafm.serve.library import View, ViewOf
-from mediafm.serve.schemas import Span, Text
+from mediafm.serve.schemas import Notes, Span, Text
 from mediafm.suggest.feedback import (
     TASKS,
     answers,
@@ -41,6 +41,10 @@ class AnswerIn(BaseModel):
         description="Of a rejection, the tags that are wrong, all by default; of a correction, "
         "those that are right.",
     )  # fmt: skip
+    shown: list[Text] | None = Field(
+        None, max_length=500,
+        description="Of tags, those that were shown; by default what the probe says by now.",
+    )  # fmt: skip
     task: Text | None = Field(None, description="Of tags, their probe; `clip-tone` by default.")
 
 
@@ -61,7 +65,7 @@ class Recorded(BaseModel):
     replaced: int
     total: int
     rows: list[AnswerRow]
-    notes: list[str]
+    notes: Notes
 
 
 class Given(AnswerRow):
@@ -75,7 +79,7 @@ class AllGiven(BaseModel):
     """The answers to a title's suggestions."""
 
     items: list[Given]
-    notes: list[str]
+    notes: Notes
 
 
 @router.post("/answers")
@@ -84,15 +88,17 @@ def answer(body: AnswerIn, view: ViewOf) -> Recorded:
     view.title(body.title_id)
     task = _task(body.kind, view, body.task)
     clip = _place(view, body.kind, body.title_id, body.span)
-    notes: list[str] = []
+    notes: Notes = []
     if body.kind == "tags":
         if body.to is not None:
             raise MediaFMError("`to` names a place; name the tags that are right in `tags`")
-        named, suggested, notes = tags_in_answer(body.answer, task, clip, view.probes(), body.tags)
+        named, suggested, notes = tags_in_answer(
+            body.answer, task, clip, view.probes(), body.tags, body.shown
+        )
         rows = [judge_tags(clip, body.answer, task, suggested, named)]
     else:
-        if body.tags:
-            raise MediaFMError(f"{body.kind} have no tags", do="leave `tags` out")
+        if body.tags or body.shown:
+            raise MediaFMError(f"{body.kind} have no tags", do="leave `tags` and `shown` out")
         other = None if body.to is None else _place(view, body.kind, body.title_id, body.to)
         rows = judge(clip, body.answer, other)
     written = record(task, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -15,6 +16,7 @@ from mediafm.serve.routes.versions import Check
 from mediafm.serve.schemas import HitModel, Text, hit_of
 
 router = APIRouter(tags=["versions"])
+_ALONE = threading.Lock()  # each takes all cores, and much memory
 
 
 class Share(BaseModel):
@@ -73,7 +75,8 @@ def compare(
     key = ("compare", a, b, title_id, count, elsewhere)
 
     def make() -> Comparison:
-        return find(view.catalog, a, b, title_id=title_id, count=count, elsewhere=elsewhere)
+        with _ALONE:
+            return find(view.catalog, a, b, title_id=title_id, count=count, elsewhere=elsewhere)
 
     return _model(view, a, b, view.once(key, make))
 

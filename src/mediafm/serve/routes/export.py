@@ -27,7 +27,7 @@ from mediafm.export import (
 )
 from mediafm.files import file_stem
 from mediafm.serve.library import View, ViewOf
-from mediafm.serve.problems import NotFoundError
+from mediafm.serve.problems import NotFoundError, public_notes
 from mediafm.serve.schemas import Several, Span, Text, TitleId, Version
 from mediafm.suggest import find_scenes, suggest_breaks, suggest_clips, suggest_tags
 
@@ -44,6 +44,7 @@ _TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".parquet": "application/vnd.apache.parquet",
 }
+_NOTES, _NOTE = 20, 300  # notes in a header, and characters of each
 FILE: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {kind: {} for kind in ("application/octet-stream", *_TYPES.values())},
@@ -94,6 +95,8 @@ def export_title(
     """Shots, scenes, suggested clips, tags or ad breaks of a title."""
     view.title(title_id)
     version = version or view.settings.version
+    if version is not None:
+        view.catalog.version(version)
     probes = view.probes(version)
     catalog = view.catalog
     notes: Sequence[str] = ()
@@ -117,7 +120,7 @@ def export_title(
             if form == ".json":
                 name = f"{file_stem(title_id)}-ad-breaks"
                 return _answer(
-                    _made(name, form, lambda out: write_breaks(catalog, found, out)),
+                    _made(form, lambda out: write_breaks(catalog, found, out)),
                     name, form, found.notes,
                 )  # fmt: skip
         marks, notes = marks_of_suggestions(catalog, found), found.notes
@@ -141,9 +144,7 @@ def export_embeddings(
     for name in title:
         view.title(name)
     version, catalog = version or view.settings.version, view.catalog
-    content = _made(
-        "embeddings", f".{form}", lambda out: write_embeddings(catalog, out, version, title)
-    )
+    content = _made(f".{form}", lambda out: write_embeddings(catalog, out, version, title))
     return _answer(content, "embeddings", f".{form}", ())
 
 
@@ -158,16 +159,16 @@ def _written(
     def write(out: Path) -> object:
         return write_marks(view.catalog, marks, out, name, metadata=metadata)
 
-    content = _made(name, form, write)
+    content = _made(form, write)
     if form in ADAPTERS:
         notes = [*notes, *unsteady(view.catalog, marks)]
     return _answer(content, name, form, notes)
 
 
-def _made(name: str, form: str, write: Callable[[Path], object]) -> bytes:
+def _made(form: str, write: Callable[[Path], object]) -> bytes:
     """What is written into a file."""
     with tempfile.TemporaryDirectory(prefix="mediafm-export-") as folder:
-        out = Path(folder) / f"{_stem(name)}{form}"
+        out = Path(folder) / f"out{form}"
         write(out)
         return out.read_bytes()
 
@@ -179,9 +180,17 @@ def _answer(content: bytes, name: str, form: str, notes: Sequence[str]) -> Respo
         media_type=_TYPES.get(form, "application/octet-stream"),
         headers={
             "content-disposition": f"attachment; filename*=UTF-8''{called}",
-            "x-mediafm-notes": json.dumps(list(notes)),
+            "x-mediafm-notes": _header(public_notes(notes)),
         },
     )
+
+
+def _header(notes: list[str]) -> str:
+    """Notes as a header: as many as clients take, which refuse long ones."""
+    said = [note[:_NOTE] for note in notes[:_NOTES]]
+    if len(notes) > _NOTES:
+        said.append(f"and {len(notes) - _NOTES} notes more")
+    return json.dumps(said)
 
 
 def _stem(name: str) -> str:

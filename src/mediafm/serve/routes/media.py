@@ -10,7 +10,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from mediafm.catalog import TitleRecord
-from mediafm.errors import MediaFMError
 from mediafm.serve.conditional import strong
 from mediafm.serve.library import View, ViewOf
 from mediafm.serve.media import content_of, open_media, probe
@@ -114,5 +113,5 @@ def _key(proxies: Proxies, view: View, title: TitleRecord) -> str:
     try:
         with open_media(view.settings, title) as file:
             return proxies.key(content_of(title, file))
-    except MediaFMError:
+    except NotFoundError:
         return proxies.key(content_of(title))

@@ -83,5 +83,5 @@ def _jpeg(
     unchanged = not_modified(request, etag, headers)
     if unchanged is not None:
         return unchanged
-    jpeg = view.once(("jpeg", record.ingest_id, name), make)
+    jpeg = view.picture((record.ingest_id, name), make)
     return Response(jpeg, media_type="image/jpeg", headers=headers)

@@ -27,6 +27,7 @@ from mediafm.serve.schemas import (
     Features,
     HitModel,
     Noted,
+    Notes,
     Several,
     Span,
     Text,
@@ -89,7 +90,7 @@ def search(
     """Shots that fit a sentence: by words, by meaning, and in pictures where an encoder can."""
     check_query(q)
     where.within(view.catalog)
-    notes: list[str] = []
+    notes: Notes = []
     ways = list(dict.fromkeys(by)) or None
     encoders = {}
     if ways != [WORDS]:
@@ -132,7 +133,8 @@ def like(
     """Shots like the one at `time`, or clips like that from `start` to `end`."""
     record = view.title(title_id)
     version = _version(view, features, version)
-    if (time is None) == (start is None or end is None):
+    clip = start is not None and end is not None
+    if (start is None) != (end is None) or (time is None) != clip:
         raise MediaFMError("name `time` for a shot, or `start` and `end` for a clip")
     if time is not None:
         shot, hits = similar(

@@ -17,7 +17,7 @@ from mediafm.serve.security import (
     is_token,
     new_session,
 )
-from mediafm.serve.settings import Settings
+from mediafm.serve.settings import MOST_TOKEN, Settings
 
 router = APIRouter(tags=["session"])
 
@@ -32,7 +32,7 @@ class Session(BaseModel):
 class SignIn(BaseModel):
     """The server's token."""
 
-    token: SecretStr = Field(max_length=1000)
+    token: SecretStr = Field(max_length=MOST_TOKEN)
 
 
 @router.get("/session")

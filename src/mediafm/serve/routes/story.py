@@ -14,7 +14,7 @@ from mediafm.report.similarity import colour_limits, cosines, pool
 from mediafm.search.spaces import CONTEXT, space_of
 from mediafm.serve.library import View, ViewOf
 from mediafm.serve.problems import NotFoundError
-from mediafm.serve.schemas import Features, Noted, Several, Span, Text, TitleId, Version
+from mediafm.serve.schemas import Features, Noted, Notes, Several, Span, Text, TitleId, Version
 from mediafm.suggest import Arc, Segmentation, find_arc, find_scenes
 from mediafm.timeline import US
 
@@ -37,7 +37,7 @@ class Scenes(BaseModel):
     title_id: str
     scenes: list[SceneModel]
     by: str
-    notes: list[str]
+    notes: Notes
 
 
 class PartModel(BaseModel):

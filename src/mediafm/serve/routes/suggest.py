@@ -11,15 +11,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from mediafm.serve.library import View, ViewOf
-from mediafm.serve.schemas import (
-    HitModel,
-    Noted,
-    Several,
-    Span,
-    TitleId,
-    Version,
-    hit_of,
-)
+from mediafm.serve.schemas import HitModel, Noted, Notes, Several, Span, TitleId, Version, hit_of
 from mediafm.suggest import (
     FittedProbes,
     Suggestion,
@@ -68,7 +60,7 @@ class ColdStartModel(BaseModel):
     title_id: str
     nearest: list[HitModel]
     tags: list[SuggestionModel]
-    notes: list[str]
+    notes: Notes
 
 
 @router.get("/titles/{title_id:path}/tags")

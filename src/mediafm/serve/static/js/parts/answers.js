@@ -42,7 +42,7 @@ export function makeAnswers(title_id) {
   }
 
   /** Says it; the promise tells whether it was kept. */
-  async function give({ kind, answer, span, to, tags, task, value }) {
+  async function give({ kind, answer, span, to, tags, shown, task, value }) {
     const before = items;
     const mine = { kind, task, title_id, span: to ?? span, value: value ?? "", answer, waiting: true };
     items = items.filter((item) => !matches(item, kind, task, span) && !matches(item, kind, task, mine.span));
@@ -52,6 +52,7 @@ export function makeAnswers(title_id) {
       const body = { kind, answer, title_id, span };
       if (to) body.to = to;
       if (tags?.length) body.tags = tags;
+      if (shown) body.shown = shown;
       if (task && kind === "tags") body.task = task;
       const kept = await api.post("/answers", body);
       items = items.filter((item) => item !== mine);

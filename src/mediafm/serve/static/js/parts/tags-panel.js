@@ -69,7 +69,7 @@ export function tagsPanel(about, live) {
       rejected: tags.length ? one.tags.filter((id) => !tags.includes(id)) : [],
       corrected: tags,
     }[answer];
-    return answers.give({ kind: "tags", answer, span: one.span, task: one.probe, tags, value: left.join("|") });
+    return answers.give({ kind: "tags", answer, span: one.span, task: one.probe, tags, shown: one.tags, value: left.join("|") });
   }
 
   function card(one) {
