@@ -88,8 +88,8 @@ class CatalogFusion:
         """
         held = list(catalog.encoders() if modalities is None else modalities)
         order = [m for m in _ORDER if m in held] + [m for m in held if m not in _ORDER]
-        ids, shots = _spread(catalog, title_id)
-        parts = _parts(catalog, ids, order, max(1, shots // _COUNTED))
+        ids, shots, rows = _spread(catalog, title_id)
+        parts = _parts(catalog, ids, order, rows)
         sums = {m: np.sum([part.sums[m] for part in parts], axis=0) for m in order}
         squares = {m: sum(part.squares[m] for part in parts) for m in order}
         counts = {m: sum(part.counts[m] for part in parts) for m in order}
@@ -146,7 +146,7 @@ class _Part:
     some: dict[str, npt.NDArray[np.float32]]
 
     @classmethod
-    def of(cls, title: TitleFeatures, every: int) -> _Part:
+    def of(cls, title: TitleFeatures, most: int) -> _Part:
         rows = {
             modality: np.asarray(x_ND[title.present[modality]], np.float64)
             for modality, x_ND in title.features.items()
@@ -155,16 +155,16 @@ class _Part:
             {m: x_PD.sum(axis=0) for m, x_PD in rows.items()},
             {m: float((x_PD**2).sum()) for m, x_PD in rows.items()},
             {m: len(x_PD) for m, x_PD in rows.items()},
-            {m: x_PD[::every].astype(np.float32) for m, x_PD in rows.items()},
+            {m: x_PD[:: -(-len(x_PD) // most) or 1].astype(np.float32) for m, x_PD in rows.items()},
         )
 
 
-def _parts(catalog: Catalog, ids: Sequence[str], order: list[str], every: int) -> list[_Part]:
+def _parts(catalog: Catalog, ids: Sequence[str], order: list[str], rows: int) -> list[_Part]:
     """Those of the titles that are still there; most are the same from one query to the next."""
-    kind = ("fusion", tuple(order), every)
+    kind = ("fusion", tuple(order), rows)
     held = {i: part for i in ids if (part := catalog.recent.find((kind, i))) is not None}
     for title in catalog.title_features([i for i in ids if i not in held], order):
-        held[title.title_id] = _Part.of(title, every)
+        held[title.title_id] = _Part.of(title, rows)
         catalog.recent.put((kind, title.title_id), held[title.title_id])
     return [held[i] for i in ids if i in held]
 
@@ -180,12 +180,18 @@ def _directions(parts: Sequence[npt.NDArray[np.floating]]) -> float:
     return float(np.trace(gram_NN)) ** 2 / squares if squares else 0.0
 
 
-def _spread(catalog: Catalog, title_id: str) -> tuple[Sequence[str], int]:
+def _spread(catalog: Catalog, title_id: str) -> tuple[Sequence[str], int, int]:
+    """A title and an even part of all, their shots, and how many shots of each are counted.
+
+    The part is the same for every title, so that what was read of it serves for the next one too.
+    """
     title = catalog.title(title_id)
-    others = [t for t in catalog.titles() if t.shots and t.title_id != title_id]
+    held = [t for t in catalog.titles() if t.shots]
+    others = held[:: max(1, -(-len(held) // (_TITLES - 1)))]
+    rows = _COUNTED // (len(others) or 1)
     ids, shots = [title_id], title.shots
-    for other in others[:: max(1, -(-len(others) // (_TITLES - 1)))]:
-        if shots + other.shots <= _SHOTS:
+    for other in others:
+        if other.title_id != title_id and shots + other.shots <= _SHOTS:
             ids.append(other.title_id)
             shots += other.shots
-    return ids, shots
+    return ids, shots, rows
