@@ -99,12 +99,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.projections, app.state.proxies = projections, proxies
     for router in (*(module.router for module in _ROUTERS), titles.whole):
         app.include_router(router, prefix="/api")
-    add_page(app)
     app.add_exception_handler(MediaFMError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_middleware(HeadLikeGet)  # from the inside out
     app.add_middleware(EscapedSlashes)
+    add_page(app)
     app.add_middleware(Unexpected)
     app.add_middleware(Guard, settings=settings)
     return app
