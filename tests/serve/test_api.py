@@ -237,13 +237,6 @@ def test_self_similarity_is_that_of_the_vectors(client, catalog, features, cells
 
 def test_versions_are_shown_and_switched(tmp_path, settings):
     """On a catalog of its own: readers of all others would see it."""
-    import dataclasses
-
-    from fastapi.testclient import TestClient
-    from serve_kit import ORIGIN
-
-    from mediafm.serve import create_app
-
     synthetic.make_catalog(tmp_path / "catalog", [12, 12], versions=("older", "newer"))
     own = dataclasses.replace(settings, catalog=str(tmp_path / "catalog"))
     with TestClient(create_app(own), base_url=ORIGIN) as client:
@@ -254,16 +247,12 @@ def test_versions_are_shown_and_switched(tmp_path, settings):
         switched = client.post("/api/versions/older/promote").json()
         assert switched == {"current": "older", "before": "newer"}
         assert get(client, "catalog")["version"] == "older"  # at once
+        assert get(client, "versions")["before"] == "newer"
         assert client.post("/api/versions/rollback").json()["current"] == "newer"
         assert Catalog.open(own.catalog).version().name == "newer"
 
 
 def test_a_catalog_that_grows_is_seen(tmp_path, settings, monkeypatch):
-    import dataclasses
-
-    from fastapi.testclient import TestClient
-    from serve_kit import ORIGIN
-
     from mediafm.serve import create_app, library
 
     monkeypatch.setattr(library, "_FRESH", 0.0)

@@ -124,17 +124,22 @@ class VersionStore(VersionBook):
         Raises:
             CatalogError: There is none that still exists, or it is not complete.
         """
-        current, held = self.current_version(), {version.name for version in self.versions()}
-        before = [row.version for row in self.promotions() if row.version in held]
-        while before and current is not None and before[-1] == current.name:
-            before.pop()
-        if not before:
+        before = self.version_before()
+        if before is None:
             raise CatalogError(
                 "no version was current before this one",
                 where=self.uri,
                 do="name the one you want with `mediafm version promote`",
             )
-        return self.promote(before[-1])
+        return self.promote(before)
+
+    def version_before(self) -> str | None:
+        """The version that was current before the current one and still exists."""
+        current, held = self.current_version(), {version.name for version in self.versions()}
+        before = [row.version for row in self.promotions() if row.version in held]
+        while before and current is not None and before[-1] == current.name:
+            before.pop()
+        return before[-1] if before else None
 
     def forget_embeddings(self, ingest_ids: Collection[str], modalities: Collection[str]) -> int:
         """Deletes the embeddings of some ingests from the versions that read some modalities.

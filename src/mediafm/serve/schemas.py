@@ -112,6 +112,8 @@ class HitModel(BaseModel):
     title_id: str
     title: str
     ingest_id: str
+    frame_rate: str | None = None
+    timecode: str | None = None
     shot: int
     span: Span
     score: float
@@ -127,6 +129,8 @@ def hit_of(hit: Hit | Found, titles: dict[str, TitleRecord]) -> dict[str, Any]:
         **asdict(hit),
         "title": (record.title or hit.title_id) if record else hit.title_id,
         "ingest_id": record.ingest_id if record else "",
+        "frame_rate": record.frame_rate if record else None,
+        "timecode": record.timecode if record else None,
     }
 
 

@@ -45,6 +45,7 @@ class Versions(BaseModel):
     """All versions, the oldest first."""
 
     current: str | None
+    before: str | None = Field(description="Where a roll-back leads.")
     versions: list[VersionModel]
 
 
@@ -70,6 +71,7 @@ def versions(view: ViewOf) -> Versions:
     current = view.catalog.current_version()
     return Versions(
         current=current.name if current else None,
+        before=view.catalog.version_before(),
         versions=[VersionModel(**row) for row in rows],
     )
 

@@ -22,6 +22,9 @@ export function stamp(us) {
   return `${us < 0 ? "-" : ""}${text}.${String(ms % 1000).padStart(3, "0")}`;
 }
 
+/** A time as people of a title count it: its timecode, or a clock where it has no frames. */
+export const timeOf = (us, rate, start = null) => (rate ? timecode(us, rate, start) : stamp(us));
+
 /** A rate such as `24000/1001` as two whole numbers; 25 where there is none. */
 function rateOf(rate) {
   const [top, bottom] = String(rate ?? "").split("/").map(Number);

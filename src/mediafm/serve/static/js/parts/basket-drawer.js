@@ -5,7 +5,7 @@ import { basket } from "../basket.js";
 import { h, icon } from "../dom.js";
 import { link } from "../router.js";
 import { store } from "../store.js";
-import { clock, stamp, timecode } from "../time.js";
+import { clock, timeOf } from "../time.js";
 import { toast } from "../toast.js";
 import { picture } from "./card.js";
 
@@ -103,7 +103,7 @@ export function makeDrawer() {
 
 /** A clip: `{element, call}`, where `call` gives it another name. */
 function row(one, place, count) {
-  const times = one.rate ? [timecode(one.span.start, one.rate, one.timecode), timecode(one.span.end, one.rate, one.timecode)] : [stamp(one.span.start), stamp(one.span.end)];
+  const times = [one.span.start, one.span.end].map((us) => timeOf(us, one.rate, one.timecode));
   const shown = picture(one.ingest_id !== undefined && one.shot !== null ? keyframeUrl(one.title_id, one.ingest_id, one.shot) : null);
   const name = h("input", { class: "input basket-name", placeholder: unnamed(one, place), maxlength: 500, autocomplete: "off", "aria-label": `Name of clip ${place + 1}`, "data-act": `name-${place}`,
     oninput: () => basket.rename(place, name.value) });

@@ -3,7 +3,7 @@
 import { keyframeUrl, posterUrl } from "../api.js";
 import { h } from "../dom.js";
 import { link } from "../router.js";
-import { clock, stamp } from "../time.js";
+import { clock, timeOf } from "../time.js";
 import { skim } from "./skim.js";
 
 const ORDER = { words: "words", text: "text", video: "picture", audio: "sound" };
@@ -41,7 +41,7 @@ export function shotCard(hit, { score = false, why = false, onopen = null, actio
   const inside = [
     shown,
     h("span", { class: "card-title" }, hit.title),
-    h("span", { class: "card-times" }, stamp(hit.span.start), score && h("span", { class: "card-score", title: "Cosine with what you asked about" }, hit.score.toFixed(2))),
+    h("span", { class: "card-times" }, timeOf(hit.span.start, hit.frame_rate, hit.timecode), score && h("span", { class: "card-score", title: "Cosine with what you asked about" }, hit.score.toFixed(2))),
   ];
   const opener = link(hitPath(hit), { class: "card-open" }, inside);
   if (onopen) {

@@ -1,11 +1,11 @@
 /** How a title says times: by its timecode where it has one. */
 
-import { clock, frameSpan, stamp, timecode } from "../time.js";
+import { clock, frameSpan, timeOf } from "../time.js";
 
 /** `time` is exact, `short` for lists and rulers, `length` of a span; `frame` is that of a frame in microseconds. */
 export function wordsOf(title) {
   const rate = title.frame_rate;
-  const time = (us) => (rate ? timecode(us, rate, title.timecode) : stamp(us));
+  const time = (us) => timeOf(us, rate, title.timecode);
   return {
     frame: rate ? frameSpan(rate) : 40000,
     time,

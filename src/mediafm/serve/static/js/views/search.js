@@ -80,7 +80,7 @@ function actions(hit) {
   return [
     h("button", { class: "tool", type: "button", "aria-label": `Add to the basket: shot ${hit.shot} of ${hit.title}`, title: "Add to the basket",
       onclick: () => {
-        basket.add({ title_id: hit.title_id, title: hit.title, ingest_id: hit.ingest_id, shot: hit.shot, span: hit.span, name: "", rate: null, timecode: null });
+        basket.add({ title_id: hit.title_id, title: hit.title, ingest_id: hit.ingest_id, shot: hit.shot, span: hit.span, name: "", rate: hit.frame_rate ?? "", timecode: hit.timecode });
         toast("In the basket");
       } }, icon("plus")),
     h("a", { class: "tool", href: `${hitPath(hit)}&panel=similar`, "aria-label": `More like shot ${hit.shot} of ${hit.title}`, title: "More like this" }, icon("alike")),

@@ -10,12 +10,12 @@ import { toast } from "../toast.js";
 export default async function view(root, _params, query) {
   document.title = "Versions · mediafm";
   const leaving = new AbortController();
-  const { current, versions } = await api.get("/versions", null, { signal: leaving.signal });
+  const { current, before, versions } = await api.get("/versions", null, { signal: leaving.signal });
   const page = h("div", { class: "versions" });
   page.append(h("header", { class: "versions-head" },
     h("div", {}, h("h1", {}, "Versions"),
       h("p", { class: "quiet" }, "Each is one model’s contextual embeddings of the whole catalog. Readers see the current one.")),
-    before(versions, current)));
+    before && back(current, before)));
   root.append(page);
   if (!versions.length) {
     page.append(h("div", { class: "state" }, h("h2", {}, "There is no version yet"),
@@ -33,12 +33,10 @@ export default async function view(root, _params, query) {
   return () => leaving.abort();
 }
 
-/** The version that a roll-back leads to is the server's to say: it knows the order of promotions. */
-function before(versions, current) {
-  if (versions.length < 2 || !current) return null;
+function back(current, before) {
   return h("button", { class: "button", type: "button", onclick: () => confirm({
-    title: "Roll back?",
-    text: ["Readers who name no version get the one that was current before ", h("strong", {}, current), ". "],
+    title: `Roll back to ${before}?`,
+    text: ["Readers who name no version get ", h("strong", {}, before), ", which was current before ", h("strong", {}, current), "."],
     label: "Roll back",
     run: () => api.post("/versions/rollback"),
   }) }, "Roll back");
