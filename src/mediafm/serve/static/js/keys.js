@@ -4,6 +4,8 @@ import { h } from "./dom.js";
 
 const scopes = new Set();
 const WRITING = "input:not([type=range]):not([type=checkbox]):not([type=radio]):not([type=button]), textarea, select, [contenteditable=true]";
+// What a key that is held does again and again; anything else would fill the basket, or flutter.
+const REPEATED = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "+", "=", "-"]);
 
 function nameOf(event) {
   const key = event.key === "Spacebar" ? " " : event.key.toLowerCase();
@@ -19,7 +21,7 @@ function heard(event) {
     const act = scope.map[nameOf(event)];
     if (!act) continue;
     event.preventDefault();
-    act(event);
+    if (!event.repeat || REPEATED.has(event.key)) act(event);
     return;
   }
   if (event.key === "?") {

@@ -5,7 +5,7 @@ import { basket } from "./basket.js";
 import { h, icon } from "./dom.js";
 import { keys, showKeys } from "./keys.js";
 import { makeDrawer } from "./parts/basket-drawer.js";
-import { go, link, route, start } from "./router.js";
+import { go, link, onshow, route, start } from "./router.js";
 import { themeSwitch } from "./theme.js";
 
 /** A view that is loaded when it is first shown. */
@@ -45,8 +45,7 @@ function searchBox() {
       field.value = location.pathname === "/search" ? new URLSearchParams(location.search).get("q") ?? "" : "";
     }
   };
-  window.addEventListener("popstate", follow);
-  follow();
+  onshow(follow);
   return { form, field };
 }
 

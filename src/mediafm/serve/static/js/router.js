@@ -1,10 +1,16 @@
-/** Addresses and views. A view fills an element and gives what cleans up after it. */
+/**
+ * Addresses and views. A view is called as `(root, params, query, signal)`: it fills the element and gives what cleans
+ * up after it. The signal is aborted when the view is left, or overtaken while it still loads: what it asks for ends
+ * with an error then, and nothing outside its element may be touched any more.
+ */
 
 import { h } from "./dom.js";
 
 const routes = [];
 let outlet = null;
 let leave = null;
+let leaving = null;
+const hearers = new Set();
 let turn = 0;
 let shown = "";
 let noting = 0;
@@ -28,6 +34,11 @@ function noteScroll() {
   history.replaceState({ ...history.state, y: window.scrollY }, "");
 }
 
+/** Calls back whenever an address is shown. */
+export function onshow(hear) {
+  hearers.add(hear);
+}
+
 /** A link that the router follows. */
 export function link(path, props, ...children) {
   return h("a", { ...props, href: path }, ...children);
@@ -37,8 +48,13 @@ function followed(event) {
   if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   const anchor = event.target instanceof Element ? event.target.closest("a[href]") : null;
   if (!anchor || anchor.target || anchor.hasAttribute("download") || anchor.origin !== location.origin) return;
-  if (anchor.pathname.startsWith("/api/") || anchor.getAttribute("href").startsWith("#")) return;
+  if (anchor.pathname.startsWith("/api/")) return;
   event.preventDefault();
+  const within = anchor.getAttribute("href");
+  if (within.startsWith("#")) { // the browser would go to another address, which is the same view
+    document.getElementById(within.slice(1))?.focus();
+    return;
+  }
   go(anchor.pathname + anchor.search + anchor.hash);
 }
 
@@ -48,17 +64,19 @@ export function start(element) {
   document.addEventListener("click", followed);
   // The browser would scroll before there is anything to scroll to.
   history.scrollRestoration = "manual";
-  window.addEventListener("popstate", async ({ state }) => {
+  const back = async () => {
+    const y = history.state?.y ?? 0;
     const drawn = show();
     const mine = turn;
     await drawn;
-    if (mine === turn) window.scrollTo(0, state?.y ?? 0);
-  });
+    if (mine === turn) window.scrollTo(0, y);
+  };
+  window.addEventListener("popstate", back);
   window.addEventListener("scroll", () => {
     clearTimeout(noting);
     noting = setTimeout(noteScroll, 150);
   }, { passive: true });
-  return show();
+  return back(); // loaded again, it is where it was
 }
 
 /** Draws the view of the address again. */
@@ -67,6 +85,10 @@ export const again = () => show();
 async function show() {
   const mine = ++turn;
   clearTimeout(noting);
+  leaving?.abort();
+  const { signal } = (leaving = new AbortController());
+  document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close()); // they were about what was shown
+  hearers.forEach((hear) => hear());
   const found = routes.map((one) => ({ one, hit: one.match.exec(location.pathname) })).find(({ hit }) => hit);
   await leave?.();
   leave = null;
@@ -88,7 +110,7 @@ async function show() {
   try {
     if (!found) throw Object.assign(new Error("There is no such page."), { status: 404 });
     const params = Object.fromEntries(found.one.names.map((name, i) => [name, decodeURIComponent(found.hit[i + 1])]));
-    const cleanup = await found.one.view(root, params, new URLSearchParams(location.search));
+    const cleanup = await found.one.view(root, params, new URLSearchParams(location.search), signal);
     if (mine !== turn) {
       cleanup?.();
       return;

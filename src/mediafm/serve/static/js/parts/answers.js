@@ -41,12 +41,18 @@ export function makeAnswers(title_id) {
     );
   }
 
+  /** What stands in the place of an answer on its way; nothing where another was given meanwhile. */
+  function settle(mine, rows) {
+    if (items.includes(mine)) items = [...items.filter((item) => item !== mine), ...rows];
+    tell();
+  }
+
   /** Says it; the promise tells whether it was kept. */
   async function give({ kind, answer, span, to, tags, shown, task, value }) {
-    const before = items;
     const mine = { kind, task, title_id, span: to ?? span, value: value ?? "", answer, waiting: true };
-    items = items.filter((item) => !matches(item, kind, task, span) && !matches(item, kind, task, mine.span));
-    items.push(mine);
+    const place = (item) => matches(item, kind, task, span) || matches(item, kind, task, mine.span);
+    const replaced = items.filter((item) => place(item) && !item.waiting);
+    items = [...items.filter((item) => !place(item)), mine];
     tell();
     try {
       const body = { kind, answer, title_id, span };
@@ -55,18 +61,14 @@ export function makeAnswers(title_id) {
       if (shown) body.shown = shown;
       if (task && kind === "tags") body.task = task;
       const kept = await api.post("/answers", body);
-      items = items.filter((item) => item !== mine);
-      for (const row of kept.rows) {
-        // A label of a whole shot answers for the place that was asked about.
-        const place = to || WHOLE.has(kind) ? row.span : span;
-        items.push({ kind, task, title_id, span: place, value: row.value, answer: row.answer });
-      }
-      tell();
+      // A label of a whole shot answers for the place that was asked about.
+      settle(mine, kept.rows.map((row) => ({
+        kind, task, title_id, span: to || WHOLE.has(kind) ? row.span : span, value: row.value, answer: row.answer,
+      })));
       if (kept.notes?.length) toast(kept.notes.join(" "));
       return kept;
     } catch (error) {
-      items = before;
-      tell();
+      settle(mine, replaced);
       toast(`Not kept: ${error.message}`, { kind: "error" });
       return null;
     }

@@ -79,15 +79,20 @@ export function makeInspector({ stage }, panels) {
   return { el, open, destroy: () => lives.forEach((live) => live?.destroy()) };
 }
 
-/** A panel's part that loads: says so, then what came, or why it did not. */
+const turns = new WeakMap();
+
+/** A panel's part that loads: says so, then what came, or why it did not; unless it loads something else by then. */
 export async function fill(node, load, draw) {
+  const mine = (turns.get(node) ?? 0) + 1;
+  turns.set(node, mine);
   node.replaceChildren(h("p", { class: "quiet loading" }, "Loading…"));
   try {
     const found = await load();
+    if (turns.get(node) !== mine) return;
     node.replaceChildren();
     node.append(...[draw(found)].flat().filter(Boolean));
   } catch (error) {
-    if (error.name === "AbortError") return;
+    if (error.name === "AbortError" || turns.get(node) !== mine) return;
     node.replaceChildren(
       h("p", { class: "problem", role: "alert" }, error.message),
       h("button", { type: "button", class: "button", onclick: () => fill(node, load, draw) }, "Try again"),

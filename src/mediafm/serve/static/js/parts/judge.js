@@ -10,7 +10,7 @@ export function judgeButtons({ what, state, accept, reject, correct, hint }) {
     h("button", {
       type: "button", class: `judge judge-${name}`, "aria-pressed": String(state?.answer === name),
       "aria-label": `${label}: ${what}`, title: name === "corrected" ? hint ?? label : label,
-      disabled: Boolean(state?.waiting), onclick: act,
+      "aria-disabled": state?.waiting ? "true" : null, onclick: () => state?.waiting || act(), // disabled, it would lose the focus
     }, h("span", { "aria-hidden": "true" }, sign));
   return h("div", { class: "judges", role: "group", "aria-label": `Answer: ${what}` },
     one("accepted", "✓", "Accept", accept),

@@ -125,7 +125,6 @@ export function suggestionsPanel(about, live) {
       } }, one.label)));
     drawn = [];
     fill(list, () => Promise.all([kind.ask(data), answers.ready]), ([answer]) => {
-      if (kind !== now) return null;
       drawn = answer.found;
       return [
         drawn.length ? items() : h("p", { class: "quiet" }, kind.none),

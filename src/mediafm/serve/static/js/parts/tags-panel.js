@@ -36,7 +36,8 @@ export function tagsPanel(about, live) {
   let shown = "";
   let editing = null;
 
-  const sceneNow = () => scenes.find(({ span }) => span.start <= stage.state.time && stage.state.time < span.end);
+  const sceneNow = () => scenes.find(({ span, items }) => (editing ? items.includes(editing.one)
+    : span.start <= stage.state.time && stage.state.time < span.end));
 
   function row(one, name, i, state, what) {
     const p = chance(one, i);
@@ -63,7 +64,6 @@ export function tagsPanel(about, live) {
   }
 
   function give(one, answer, tags = []) {
-    editing = null;
     const left = {
       accepted: one.tags,
       rejected: tags.length ? one.tags.filter((id) => !tags.includes(id)) : [],
@@ -79,14 +79,14 @@ export function tagsPanel(about, live) {
     const names = namesOf(one);
     const added = state ? tagsAsAnswered({ ...one, names }, state).filter((name) => !names.includes(name)) : [];
     const nameOf = new Map((about?.classes ?? []).map((c) => [c.id, c.name]));
-    const editor = editing === one && tagEditor({
+    const edit = () => tagEditor({
       id: `edit-${one.probe}`, what, classes: about?.classes ?? [], single: about?.kind === "multi-class",
       chosen: state?.value ? state.value.split("|").filter(Boolean) : one.tags,
-      onsave: (ids) => give(one, "corrected", ids),
-      oncancel: () => {
-        editing = null;
-        draw(true);
+      onsave: (ids) => {
+        close(what);
+        give(one, "corrected", ids);
       },
+      oncancel: () => close(what),
     });
     return h("article", { class: "tag-card", "aria-label": what },
       h("header", {}, h("h3", {}, one.probe), saidOf(state),
@@ -95,15 +95,16 @@ export function tagsPanel(about, live) {
           accept: () => give(one, "accepted"),
           reject: () => give(one, "rejected"),
           correct: about?.kind === "binary" ? null : () => {
-            editing = editing === one ? null : one;
-            draw(true);
+            if (editing?.one === one) return close(what);
+            editing = { one, form: edit() };
+            return draw(true);
           },
         })),
       names.length
         ? h("ul", { class: "tag-rows" }, names.map((name, i) => row(one, name, i, state, what)))
         : h("p", { class: "quiet" }, one.reasons[0] ?? "No tag."),
       added.length ? h("p", { class: "chips" }, added.map((id) => h("span", { class: "chip good" }, nameOf.get(id) ?? id))) : null,
-      editor || null);
+      editing?.one === one ? editing.form : null);
   }
 
   function line(scene, i, current) {
@@ -117,8 +118,7 @@ export function tagsPanel(about, live) {
 
   function draw(force = false) {
     const scene = sceneNow();
-    if (!force && (scene?.key ?? "") === shown) return;
-    if (!force) editing = null;
+    if (!force && ((scene?.key ?? "") === shown || editing)) return; // what is being written stays
     shown = scene?.key ?? "";
     if (scene) {
       const i = scenes.indexOf(scene);
@@ -146,12 +146,23 @@ export function tagsPanel(about, live) {
 
   /** Draws again and gives the focus back to the button that was pressed. */
   function redraw() {
-    const label = document.activeElement?.getAttribute?.("aria-label");
-    const inside = now.contains(document.activeElement);
+    const active = document.activeElement;
+    const inside = now.contains(active);
     draw(true);
-    if (inside && label) {
-      [...now.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === label)?.focus();
-    }
+    if (!inside) return;
+    if (active.isConnected) active.focus(); // in the editor, which is put in again
+    else focusOn(active.getAttribute("aria-label"));
+  }
+
+  function focusOn(label) {
+    [...now.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === label)?.focus();
+  }
+
+  /** Ends correcting, at the button that began it. */
+  function close(what) {
+    editing = null;
+    draw(true);
+    focusOn(`Correct: ${what}`);
   }
 
   return root;

@@ -4,9 +4,9 @@ import { api } from '../api.js';
 import { h } from '../dom.js';
 
 /** Draws every address of the API, by what it is about. */
-export default async function view(root) {
+export default async function view(root, _params, _query, signal) {
   document.title = 'API · mediafm';
-  const described = await api.get('/openapi.json');
+  const described = await api.get('/openapi.json', null, { signal });
   const groups = new Map();
   for (const [path, methods] of Object.entries(described.paths)) {
     for (const [method, about] of Object.entries(methods)) {

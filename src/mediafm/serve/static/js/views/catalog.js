@@ -11,14 +11,13 @@ const SORTS = [["title", "By name"], ["newest", "Newest first"], ["longest", "Lo
 const FILTERS = [["series", "Series"], ["genre", "Genre"], ["tag", "Tag"], ["kind", "Kind"]];
 
 /** The view of `/`; filters are in the address. */
-export default async function view(root, _params, query) {
+export default async function view(root, _params, query, signal) {
   document.title = "Catalog · mediafm";
-  const leaving = new AbortController();
   const wanted = Object.fromEntries(["q", "sort", ...FILTERS.map(([name]) => name)].map((name) => [name, query.get(name) ?? ""]));
-  const ask = (offset, limit = PAGE) => api.get("/titles", { ...wanted, offset, limit }, { signal: leaving.signal });
+  const ask = (offset, limit = PAGE) => api.get("/titles", { ...wanted, offset, limit }, { signal });
   // Who comes back finds as many titles as there were; see the router for how far down.
   const before = Math.min(Math.max(history.state?.y ? history.state.titles ?? 0 : 0, PAGE), MOST);
-  const [about, first] = await Promise.all([api.get("/catalog", null, { signal: leaving.signal }), ask(0, before)]);
+  const [about, first] = await Promise.all([api.get("/catalog", null, { signal }), ask(0, before)]);
 
   if (!about.titles) {
     root.append(h("div", { class: "state empty" },
@@ -26,19 +25,20 @@ export default async function view(root, _params, query) {
       h("p", {}, "The catalog ", h("strong", {}, about.name), " has no titles. Take some in:"),
       h("pre", {}, "mediafm ingest /path/to/films"),
       h("p", { class: "quiet" }, "They appear here when the page is loaded again.")));
-    return () => leaving.abort();
+    return null;
   }
 
   const count = h("p", { class: "count-line", role: "status", "aria-live": "polite" });
   const grid = h("div", { class: "grid titles" });
   const more = h("button", { class: "button more", type: "button" }, "More titles");
+  const failed = h("p", { class: "problem", role: "alert", hidden: true });
   const controls = filterBar(about, wanted, change);
   root.append(
     h("div", { class: "catalog-head" },
       h("div", {}, h("h1", {}, "Catalog"), h("p", { class: "facts" },
         h("span", {}, `${about.titles.toLocaleString("en")} titles`), h("span", {}, `${about.shots.toLocaleString("en")} shots`), h("span", {}, lasting(about.duration)))),
       controls),
-    count, grid, more);
+    count, grid, failed, more);
 
   let shown = 0;
   let turn = 0;
@@ -65,14 +65,18 @@ export default async function view(root, _params, query) {
     try {
       const page = await ask(offset);
       if (mine === turn) put(page);
+      failed.hidden = true;
     } catch (error) {
-      if (error.name !== "AbortError" && mine === turn) count.textContent = error.message;
+      if (error.name === "AbortError" || mine !== turn) return;
+      failed.textContent = error.message;
+      failed.hidden = false;
     } finally {
-      busy = false;
+      if (mine === turn) busy = false;
     }
   }
 
   function change(name, value) {
+    if (signal.aborted) return; // typed just before another view was opened
     wanted[name] = value;
     const kept = new URLSearchParams(Object.entries(wanted).filter(([, one]) => one));
     history.replaceState(null, "", kept.size ? `/?${kept}` : "/");
@@ -85,7 +89,7 @@ export default async function view(root, _params, query) {
     change("q", "");
   }
 
-  more.addEventListener("click", () => load(shown));
+  more.addEventListener("click", () => busy || load(shown));
   const watcher = new IntersectionObserver(([entry]) => {
     if (entry.isIntersecting && !more.hidden && !busy) load(shown);
   }, { rootMargin: "600px" });
@@ -93,7 +97,6 @@ export default async function view(root, _params, query) {
   const unbind = gridKeys(grid);
   return () => {
     unbind();
-    leaving.abort();
     watcher.disconnect();
   };
 }
@@ -109,8 +112,9 @@ function lasting(us) {
 function filterBar(about, wanted, change) {
   const names = { series: about.series.map((one) => one.series_id), genre: about.genres, tag: about.tags, kind: about.kinds };
   let timer = 0;
-  const field = h("input", { class: "input", type: "search", value: wanted.q, placeholder: "Title", "aria-label": "Titles with these words",
+  const field = h("input", { class: "input", type: "search", placeholder: "Title", "aria-label": "Titles with these words",
     oninput: (event) => { clearTimeout(timer); timer = setTimeout(() => change("q", event.target.value.trim()), 200); } });
+  field.value = wanted.q; // no attribute: the form is emptied by a reset
   const menus = FILTERS.filter(([name]) => names[name].length > 1 || wanted[name]).map(([name, label]) => {
     const menu = h("select", { class: "input", "aria-label": label, onchange: () => change(name, menu.value) },
       h("option", { value: "" }, label), names[name].map((one) => h("option", { value: one }, one)));

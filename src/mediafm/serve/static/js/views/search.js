@@ -5,48 +5,65 @@ import { basket } from "../basket.js";
 import { h, icon } from "../dom.js";
 import { hitPath, shotCard } from "../parts/card.js";
 import { gridKeys } from "../parts/grid-keys.js";
-import { go } from "../router.js";
 import { toast } from "../toast.js";
 
 const STEP = 24;
 const MOST = 500;
 const WAYS = { words: "Exact words", text: "Meaning of what is said", video: "Pictures", audio: "Sound" };
 
-/** The view of `/search?q=`. */
-export default async function view(root, _params, query) {
+/** The view of `/search?q=`; filters change the results, and leave the rest of the page alone. */
+export default async function view(root, _params, query, signal) {
   const words = query.get("q") ?? "";
   document.title = words ? `${words} · mediafm` : "Search · mediafm";
-  const leaving = new AbortController();
-  const count = Math.min(Number(query.get("count")) || STEP, MOST);
-  const asked = { q: words, count, by: query.getAll("by"), series: query.get("series"), genre: query.get("genre"), tag: query.get("tag"), title: query.get("title") };
-  const waited = words ? api.get("/search", asked, { signal: leaving.signal }) : null;
-  waited?.catch(() => {}); // it is looked at below
-  const about = await api.get("/catalog", null, { signal: leaving.signal });
-  const head = h("div", { class: "catalog-head" },
-    h("div", {}, h("h1", {}, words ? `“${words}”` : "Search")),
-    controls(about, query));
   const results = h("div", {});
-  root.append(head, results);
+  let turn = 0;
+
+  async function look() {
+    const mine = ++turn;
+    const count = Math.min(Number(query.get("count")) || STEP, MOST);
+    const asked = { q: words, count, by: query.getAll("by"), series: query.get("series"), genre: query.get("genre"), tag: query.get("tag"), title: query.get("title") };
+    try {
+      const answer = await api.get("/search", asked, { signal });
+      if (mine === turn) results.replaceChildren(...found(answer, words, count, more));
+    } catch (error) {
+      if (mine !== turn || error.name === "AbortError" || error.status === 401) return;
+      results.replaceChildren(h("div", { class: "state problem", role: "alert" }, h("p", {}, error.message)));
+    }
+  }
+
+  function keep() {
+    history.replaceState(history.state, "", `/search?${query}`);
+    return look();
+  }
+
+  function change(name, values) {
+    query.delete(name);
+    values.filter(Boolean).forEach((value) => query.append(name, value));
+    query.delete("count");
+    results.ariaBusy = "true";
+    keep().then(() => { results.ariaBusy = null; });
+  }
+
+  function more(count) {
+    query.set("count", Math.min(count + STEP, MOST));
+    keep();
+  }
+
+  const waited = words ? look() : null; // beside the next question
+  const about = await api.get("/catalog", null, { signal });
+  root.append(h("div", { class: "catalog-head" },
+    h("div", {}, h("h1", {}, words ? `“${words}”` : "Search")),
+    controls(about, query, change)), results);
   if (!words) {
     results.append(h("p", { class: "state empty" }, "Type above what a shot shows, or what is said in it, and press Enter."));
-    return () => leaving.abort();
+    return null;
   }
-  results.append(h("p", { class: "state loading", role: "status" }, "Searching…"));
-  try {
-    const answer = await waited;
-    results.replaceChildren(...found(answer, words, count, query));
-  } catch (error) {
-    if (error.name === "AbortError" || error.status === 401) throw error;
-    results.replaceChildren(h("div", { class: "state problem", role: "alert" }, h("p", {}, error.message)));
-  }
-  const unbind = gridKeys(results);
-  return () => {
-    unbind();
-    leaving.abort();
-  };
+  if (!results.firstChild) results.append(h("p", { class: "state loading", role: "status" }, "Searching…"));
+  await waited;
+  return gridKeys(results);
 }
 
-function found(answer, words, count, query) {
+function found(answer, words, count, onmore) {
   const by = answer.by.map((way) => (WAYS[way] ?? way).toLowerCase()).join(" and ");
   const number = answer.hits.length;
   const line = h("p", { class: "count-line", role: "status" }, number ? `${number} ${number === 1 ? "shot" : "shots"}, found by ${by}` : "");
@@ -57,11 +74,7 @@ function found(answer, words, count, query) {
   }
   const grid = h("div", { class: "grid shots" }, answer.hits.map((hit) => shotCard(hit, { why: true, said: said(hit, words), actions: actions(hit) })));
   const more = number >= count && count < MOST
-    ? h("button", { class: "button more", type: "button", onclick: () => {
-        query.set("count", Math.min(count + STEP, MOST));
-        const kept = window.scrollY;
-        go(`/search?${query}`, { replace: true }).then(() => window.scrollTo(0, kept));
-      } }, "More shots")
+    ? h("button", { class: "button more", type: "button", onclick: () => onmore(count) }, "More shots")
     : null;
   return [line, ...notes, grid, more].filter(Boolean);
 }
@@ -87,14 +100,8 @@ function actions(hit) {
   ];
 }
 
-function controls(about, query) {
+function controls(about, query, change) {
   const form = h("form", { class: "filters", onsubmit: (event) => event.preventDefault() });
-  const change = (name, values) => {
-    query.delete(name);
-    values.filter(Boolean).forEach((value) => query.append(name, value));
-    query.delete("count");
-    go(`/search?${query}`, { replace: true });
-  };
   const chosen = query.getAll("by");
   const ways = h("select", { class: "input", "aria-label": "Way to search", onchange: () => change("by", [ways.value]) },
     h("option", { value: "" }, "All ways"), about.ways.map((way) => h("option", { value: way }, WAYS[way] ?? way)));
@@ -108,7 +115,12 @@ function controls(about, query) {
     return menu;
   }));
   if (query.get("title")) {
-    form.append(h("button", { class: "chip removable", type: "button", onclick: () => change("title", []) }, `in ${query.get("title")} `, icon("close"), h("span", { class: "hidden" }, "search everywhere")));
+    const chip = h("button", { class: "chip removable", type: "button", onclick: () => {
+      change("title", []);
+      ways.focus();
+      chip.remove();
+    } }, `in ${query.get("title")} `, icon("close"), h("span", { class: "hidden" }, "search everywhere"));
+    form.append(chip);
   }
   return form;
 }

@@ -103,20 +103,20 @@ function keepAddress(stage) {
 }
 
 /** The view of /titles/{id}. */
-export async function titleView(root, params, query) {
+export async function titleView(root, params, query, signal) {
   const id = params.id ?? params.title_id;
   const asked = query instanceof URLSearchParams ? Object.fromEntries(query) : query ?? {};
   const version = asked.version || null;
   const path = `/titles/${encodeURIComponent(id)}`;
-  const leaving = new AbortController();
-  const cleanups = [() => leaving.abort()];
-  const [title, timeline] = await Promise.all([api.get(path), api.get(`${path}/timeline`)]);
+  const cleanups = [];
+  const [title, timeline] = await Promise.all([path, `${path}/timeline`].map((one) => api.get(one, null, { signal })));
+  signal.throwIfAborted();
 
   const stage = makeStage({ duration: title.duration, starts: timeline.start, ends: timeline.end });
   const words = wordsOf(title);
   stage.frame = words.frame;
   const finder = cueFinder(timeline.cues);
-  const data = titleData(title, version, leaving.signal);
+  const data = titleData(title, version, signal);
   const answers = makeAnswers(id);
   let catalog = null;
   const about = {
@@ -164,12 +164,12 @@ export async function titleView(root, params, query) {
   );
   const time = Number(asked.t);
   if (Number.isFinite(time) && time > 0) player.deck.seek(time);
-  inspector.open("shot");
+  inspector.open(PANELS.some(([panel]) => panel === asked.panel) ? asked.panel : "shot");
 
   // What is seen first is there; now what takes probes, scenes, or a file.
   answers.ready = answers.load().catch(() => {});
   requestAnimationFrame(() => setTimeout(() => {
-    if (leaving.signal.aborted) return;
+    if (signal.aborted) return;
     player.open();
     track.load();
   }, 0));

@@ -7,10 +7,9 @@ import { again } from "../router.js";
 import { toast } from "../toast.js";
 
 /** The view of `/versions?a=&b=&title=`. */
-export default async function view(root, _params, query) {
+export default async function view(root, _params, query, signal) {
   document.title = "Versions · mediafm";
-  const leaving = new AbortController();
-  const { current, before, versions } = await api.get("/versions", null, { signal: leaving.signal });
+  const { current, before, versions } = await api.get("/versions", null, { signal });
   const page = h("div", { class: "versions" });
   page.append(h("header", { class: "versions-head" },
     h("div", {}, h("h1", {}, "Versions"),
@@ -20,17 +19,17 @@ export default async function view(root, _params, query) {
   if (!versions.length) {
     page.append(h("div", { class: "state" }, h("h2", {}, "There is no version yet"),
       h("p", {}, "Train a model on the catalog and embed all titles with it:"), h("pre", {}, h("code", {}, "mediafm pretrain\nmediafm embed"))));
-    return () => leaving.abort();
+    return null;
   }
   page.append(table(versions));
   if (versions.length < 2) {
     page.append(h("div", { class: "state" }, h("h2", {}, "Nothing to compare with yet"),
       h("p", {}, "A second version is filled in beside this one, and readers notice nothing until it is made current:"),
       h("pre", {}, h("code", {}, "mediafm embed --model NEW-MODEL --version NEW\nmediafm version validate NEW clip-tone"))));
-    return () => leaving.abort();
+    return null;
   }
-  page.append(comparison(versions, current, query, leaving.signal));
-  return () => leaving.abort();
+  page.append(comparison(versions, current, query, signal));
+  return null;
 }
 
 function back(current, before) {
