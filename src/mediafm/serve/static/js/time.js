@@ -25,10 +25,19 @@ export function stamp(us) {
 /** A time as people of a title count it: its timecode, or a clock where it has no frames. */
 export const timeOf = (us, rate, start = null) => (rate ? timecode(us, rate, start) : stamp(us));
 
+// Rates that timecode is for, and their doubles; a measured average may miss one by this share. As edit lists have it.
+const RATES = [[24000, 1001], [24, 1], [25, 1], [30000, 1001], [30, 1], [48, 1], [50, 1], [60000, 1001], [60, 1]];
+const NEAR = 1 / 500;
+const ALLOWED = 1000; // us: many files have the times of their frames in whole milliseconds
+
 /** A rate such as `24000/1001` as two whole numbers; 25 where there is none. */
 function rateOf(rate) {
-  const [top, bottom] = String(rate ?? "").split("/").map(Number);
-  return top > 0 ? [top, bottom > 0 ? bottom : 1] : [25, 1];
+  const [top, under] = String(rate ?? "").split("/").map(Number);
+  if (!(top > 0)) return [25, 1];
+  const bottom = under > 0 ? under : 1;
+  const off = ([a, b]) => Math.abs((top * b) / (bottom * a) - 1);
+  const standard = RATES.reduce((best, one) => (off(one) < off(best) ? one : best));
+  return off(standard) <= NEAR ? standard : [top, bottom];
 }
 
 /** Microseconds of a frame. */
@@ -40,12 +49,52 @@ export function frameSpan(rate) {
 /** The frame on screen at a time, from 0. Times of frames are rounded, hence the small allowance. */
 export function frameAt(us, rate) {
   const [top, bottom] = rateOf(rate);
-  return Math.floor((us * top) / (bottom * US) + 1e-3);
+  const allowed = Math.min(ALLOWED, frameSpan(rate) / 4);
+  return Math.floor(((us + allowed) * top) / (bottom * US));
 }
 
-/** Whether a rate counts with drop-frame numbers where nothing else is said: 29.97, 59.94. */
-function drops(top, bottom) {
-  return bottom === 1001 && top % 30000 === 0;
+/** The frame that begins nearest to a time: the one that an edit list has for it. */
+export function frameNear(us, rate) {
+  const [top, bottom] = rateOf(rate);
+  return Math.round((us * top) / (bottom * US));
+}
+
+/** When a frame begins. */
+export function frameTime(frame, rate) {
+  const [top, bottom] = rateOf(rate);
+  return Math.round((frame * bottom * US) / top);
+}
+
+/** What a timecode says: `[hours, minutes, seconds, frames]` and the sign before the frames; null where it is none. */
+export function parse(text) {
+  const found = /^(\d{1,2})[:;.,](\d{1,2})[:;.,](\d{1,2})([:;.,])(\d{1,3})$/.exec((text ?? "").trim());
+  return found && { numbers: [1, 2, 3, 5].map((i) => Number(found[i])), sign: found[4] };
+}
+
+/** Whether a title counts with drop-frame numbers: as its start says; 29.97 and 59.94 where nothing is said. */
+export function drops(rate, start) {
+  const [top, bottom] = rateOf(rate);
+  return bottom === 1001 && top % 30000 === 0 && parse(start)?.sign !== ":";
+}
+
+/** How a title counts: numbers in a second, those skipped in a minute, its first frame's, and frames of a day. */
+export function counting(rate, start) {
+  const [top, bottom] = rateOf(rate);
+  const nominal = Math.round(top / bottom);
+  const skipped = drops(rate, start) ? nominal / 15 : 0;
+  const begins = parse(start);
+  return {
+    nominal,
+    skipped,
+    first: begins ? numberOf(begins.numbers, { nominal, skipped }) : 0,
+    day: nominal * 86400 - skipped * 9 * 144,
+  };
+}
+
+/** How many frames a timecode is after midnight. */
+export function numberOf([hours, minutes, seconds, frames], { nominal, skipped }) {
+  const all = hours * 60 + minutes;
+  return (all * 60 + seconds) * nominal + frames - skipped * (all - Math.floor(all / 10));
 }
 
 /**
@@ -53,19 +102,9 @@ function drops(top, bottom) {
  * but the tenth, never frames.
  */
 export function timecode(us, rate, start = null) {
-  const [top, bottom] = rateOf(rate);
-  const nominal = Math.round(top / bottom);
-  const able = drops(top, bottom);
-  const parts = /^(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})$/.exec(start ?? "");
-  const dropping = able && (parts ? /[;.,]/.test(parts[4]) : true);
-  const skipped = dropping ? nominal / 15 : 0;
-  let number = frameAt(Math.max(us, 0), rate);
-  if (parts) {
-    const minutes = Number(parts[1]) * 60 + Number(parts[2]);
-    number += (minutes * 60 + Number(parts[3])) * nominal + Number(parts[5]);
-    number -= skipped * (minutes - Math.floor(minutes / 10));
-  }
-  if (dropping) {
+  const { nominal, skipped, first } = counting(rate, start);
+  let number = first + frameAt(Math.max(us, 0), rate);
+  if (skipped) {
     const ten = nominal * 600 - skipped * 9;
     const minute = nominal * 60 - skipped;
     const tens = Math.floor(number / ten);
@@ -77,5 +116,5 @@ export function timecode(us, rate, start = null) {
   const seconds = Math.floor(number / nominal);
   const wide = nominal > 100 ? 3 : 2;
   const clockwork = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].map(two).join(":");
-  return `${clockwork}${dropping ? ";" : ":"}${String(number % nominal).padStart(wide, "0")}`;
+  return `${clockwork}${skipped ? ";" : ":"}${String(number % nominal).padStart(wide, "0")}`;
 }

@@ -3,21 +3,27 @@
  * filmstrip, too. Backwards it steps, since browsers play forwards only.
  */
 
+import { frameAt, frameTime } from "../time.js";
+
 const TOP_SPEED = 8;
 const LONGEST_TICK = 250; // ms: a hidden page wakes up where it was, not minutes later
 
-/** Drives `stage` and `video`; `frame` is the length of a frame in microseconds. */
-export function makeDeck({ stage, video, frame }) {
+const LEAD = 1000; // us: a browser rounds times, and would show the frame before
+
+/** Drives `stage` and `video`; `frame` is the length of a frame in microseconds, a guess where there is no `rate`. */
+export function makeDeck({ stage, video, frame, rate }) {
   let loop = 0;
   let before = 0;
   let until = null;
   let wanted = null;
   let shown = null;
   let watching = 0;
+  let chosen = 1; // the speed to play at; J, K and L do not touch it
   let destroyed = false;
 
   const byVideo = () => stage.state.mode === "video" && stage.state.speed > 0;
-  const frameAt = (time) => Math.floor((time + 1) / frame);
+  // The middle of the frame, where one knows it.
+  const within = (time) => (rate ? (frameAt(time, rate) + 0.5) * frame : Math.min(time + LEAD, stage.duration));
 
   /** Shows a time on the video; while it still seeks, only the last wish counts. */
   function follow(time) {
@@ -27,8 +33,7 @@ export function makeDeck({ stage, video, frame }) {
       return;
     }
     wanted = null;
-    // The middle of the frame, or rounding would show the one before.
-    video.currentTime = ((frameAt(time) + 0.5) * frame) / 1e6;
+    video.currentTime = within(time) / 1e6;
   }
 
   function seek(time) {
@@ -63,7 +68,7 @@ export function makeDeck({ stage, video, frame }) {
     if (until !== null && speed > 0 && at >= until) {
       const end = until;
       pause();
-      seek(end - frame);
+      seek(end - (rate ? frame : 2 * LEAD));
     } else if ((speed < 0 && at <= 0) || (speed > 0 && !byVideo() && at >= stage.duration - 1)) {
       pause();
     } else {
@@ -86,7 +91,7 @@ export function makeDeck({ stage, video, frame }) {
     loop = requestAnimationFrame(tick);
   }
 
-  function play(speed = Math.abs(stage.state.speed) || 1) {
+  function play(speed = chosen) {
     if (speed > 0 && stage.state.time >= stage.duration - frame) seek(0);
     stage.set({ playing: true, speed });
     run();
@@ -96,14 +101,25 @@ export function makeDeck({ stage, video, frame }) {
     cancelAnimationFrame(loop);
     const wasVideo = byVideo() && stage.state.playing;
     until = null;
-    stage.set({ playing: false, speed: Math.min(1, Math.abs(stage.state.speed)) });
+    stage.set({ playing: false, speed: chosen });
     video.pause();
     // The picture on screen decides where we are, not the clock that ran on.
     if (wasVideo) stage.set({ time: shown ?? video.currentTime * 1e6 });
   }
 
+  /** Media keys, a headset, a telephone call: the browser itself pauses and plays. */
+  function heed() {
+    const { playing, speed, mode } = stage.state;
+    if (mode !== "video" || video.ended || video.seeking || destroyed) return;
+    if (video.paused && playing && byVideo()) pause();
+    else if (!video.paused && !(playing && speed > 0)) play();
+  }
+
+  video.addEventListener("pause", heed);
+  video.addEventListener("play", heed);
   video.addEventListener("seeked", () => {
     if (wanted !== null) follow(wanted);
+    else heed();
   });
   video.addEventListener("ended", () => {
     if (!byVideo() || !stage.state.playing) return;
@@ -119,7 +135,8 @@ export function makeDeck({ stage, video, frame }) {
     /** Goes some frames on, or back. */
     step(frames) {
       if (stage.state.playing) pause();
-      seek((frameAt(stage.state.time) + frames) * frame);
+      const { time } = stage.state;
+      seek(rate ? frameTime(frameAt(time, rate) + frames, rate) : time + frames * frame);
     },
     /** Goes some microseconds on, or back. */
     skip(by) {
@@ -143,13 +160,14 @@ export function makeDeck({ stage, video, frame }) {
       play(next * direction);
     },
     setSpeed(speed) {
+      chosen = speed;
       stage.set({ speed });
       if (stage.state.playing) run();
     },
     /** Plays a stretch and stops at its last frame. */
     playSpan(span) {
       seek(span.start);
-      play(1);
+      play();
       until = span.end;
     },
     /** The video is ready, or gone: goes on from where we are. */

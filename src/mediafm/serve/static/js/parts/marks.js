@@ -2,6 +2,7 @@
 
 import { basket } from "../basket.js";
 import { h } from "../dom.js";
+import { frameAt, frameNear, frameTime } from "../time.js";
 import { toast } from "../toast.js";
 
 /** Puts a span of a title into the basket. */
@@ -24,20 +25,29 @@ export function toBasket({ title, stage, finder }, span, name) {
 /** What is marked, or else the current shot. */
 export const chosen = (stage) => stage.marked() ?? stage.span();
 
+/** The frame on screen. Edit lists count whole frames: a mark within one would go to its neighbour. */
+function seen({ state: { time }, rate, frame, duration }) {
+  if (!rate) return { start: time, end: Math.min(duration, Math.round(time + frame)) };
+  const last = Math.max(0, frameNear(duration, rate) - 1);
+  const number = Math.min(frameAt(time, rate), last);
+  return { start: frameTime(number, rate), end: Math.min(duration, frameTime(number + 1, rate)) };
+}
+
 /** Sets in or out; a mark that would turn the clip round moves the other away. */
 export function mark(stage, which) {
-  const { time, markIn, markOut } = stage.state;
-  if (which === "in") stage.set({ markIn: time, markOut: markOut !== null && markOut <= time ? null : markOut });
-  else {
-    // The out point is exclusive: the frame that is seen still belongs to the clip.
-    const out = Math.min(stage.duration, Math.round(time + stage.frame));
-    stage.set({ markOut: out, markIn: markIn !== null && markIn >= out ? null : markIn });
-  }
+  const { markIn, markOut } = stage.state;
+  const { start, end } = seen(stage);
+  if (which === "in") stage.set({ markIn: start, markOut: markOut !== null && markOut <= start ? null : markOut });
+  // The out point is exclusive: the frame that is seen still belongs to the clip.
+  else stage.set({ markOut: end, markIn: markIn !== null && markIn >= end ? null : markIn });
 }
 
 /** In and out with their times, length, and what can be done with the clip. */
 export function marksBar(about) {
-  const { stage, words, deck } = about;
+  const { title, stage, words, deck } = about;
+  const rate = title.frame_rate;
+  // As edit lists have it, also where a mark came from elsewhere.
+  const timeAt = (us) => words.time(rate ? frameTime(frameNear(us, rate), rate) : us);
   const inTime = h("span", { class: "marks-time" }, "–");
   const outTime = h("span", { class: "marks-time" }, "–");
   const lasts = h("span", { class: "marks-length" });
@@ -59,8 +69,8 @@ export function marksBar(about) {
   function update() {
     const { markIn, markOut } = stage.state;
     const marked = stage.marked();
-    inTime.textContent = markIn === null ? "–" : words.time(markIn);
-    outTime.textContent = markOut === null ? "–" : words.time(markOut);
+    inTime.textContent = markIn === null ? "–" : timeAt(markIn);
+    outTime.textContent = markOut === null ? "–" : timeAt(markOut);
     lasts.textContent = marked ? words.length(marked) : "";
     play.hidden = drop.hidden = !marked;
     add.textContent = marked ? "Add clip" : "Add shot";

@@ -28,6 +28,23 @@ export function cueFinder(cues) {
   };
 }
 
+const UNREADABLE = "The file could not be read to its end.";
+
+/** Why a file is not sent, `{status, why}`; null where it is. */
+async function withheld(address) {
+  try {
+    const answer = await fetch(address, { headers: { range: "bytes=0-0" }, cache: "no-store" });
+    if (answer.status === 200 || answer.status === 206) {
+      answer.body?.cancel().catch(() => {}); // all of it, where ranges are not known
+      return null;
+    }
+    const said = await answer.json().catch(() => null);
+    return { status: answer.status, why: said?.error ?? `The server says ${answer.status}` };
+  } catch {
+    return { status: 0, why: "The server does not answer. Is it running?" };
+  }
+}
+
 /** The player; its `deck` moves the time. */
 export function makePlayer({ title, stage, finder, frame }) {
   const about = title.media;
@@ -37,9 +54,11 @@ export function makePlayer({ title, stage, finder, frame }) {
   const captions = h("div", { class: "viewer-captions" });
   const badge = h("div", { class: "viewer-badge", hidden: true });
   const waiting = h("div", { class: "viewer-waiting", hidden: true }, "Loading…");
-  const deck = makeDeck({ stage, video, frame });
+  const deck = makeDeck({ stage, video, frame, rate: title.frame_rate });
+  stage.rate = title.frame_rate;
   const path = `/titles/${encodeURIComponent(title.title_id)}`;
   let source = null;
+  let gone = false;
   let asked = -1;
   let said = null;
 
@@ -58,25 +77,49 @@ export function makePlayer({ title, stage, finder, frame }) {
     video.load();
   }
 
-  function refused(why) {
+  /** Takes the file out of the viewer; gives what it was. */
+  function detach() {
     const was = source;
     source = null;
     video.removeAttribute("src");
     video.load();
     deck.switchTo("strip");
+    return was;
+  }
+
+  function refused(was, why) {
     if (was === "direct") notice.need(why);
     else notice.plain(why);
   }
 
+  /** The server may be away, or the session over: no proxy helps against that. */
+  async function failed() {
+    const [address, code, at] = [video.src, video.error?.code, stage.state.time];
+    const was = detach();
+    const found = await withheld(address);
+    if (gone || source) return;
+    if (!found && code !== MediaError.MEDIA_ERR_NETWORK) {
+      refused(was, "This browser cannot play this file.");
+      return;
+    }
+    if (stage.state.playing) { // the keyframes went on
+      deck.pause();
+      deck.seek(at);
+    }
+    notice.retry(found?.why ?? UNREADABLE, () => {
+      if (found?.status === 401) window.dispatchEvent(new CustomEvent("mediafm:signin"));
+      else if (was === "proxy") notice.need(); // it may have to be made again
+      else attach(was);
+    });
+  }
+
   video.addEventListener("loadedmetadata", () => {
     // Browsers play the sound of what they cannot decode, and show nothing.
-    if (title.width && !video.videoWidth) refused("This browser cannot decode the picture of this file.");
+    if (title.width && !video.videoWidth) refused(detach(), "This browser cannot decode the picture of this file.");
     else deck.switchTo("video");
   });
   video.addEventListener("error", () => {
-    if (!source) return;
-    if (video.error?.code === MediaError.MEDIA_ERR_NETWORK) refused("The file could not be read to its end.");
-    else refused("This browser cannot play this file.");
+    if (source) failed();
   });
   video.addEventListener("loadeddata", () => viewer.classList.add("has-frame"));
   video.addEventListener("emptied", () => viewer.classList.remove("has-frame"));
@@ -152,6 +195,7 @@ export function makePlayer({ title, stage, finder, frame }) {
     },
     destroy() {
       stop.forEach((off) => off());
+      gone = true;
       source = null;
       notice.destroy();
       deck.destroy();

@@ -29,6 +29,7 @@ export function proxyNotice({ title, onready }) {
   const el = h("div", { class: "viewer-notice", hidden: true });
   const standsIn = title.poster ? "Keyframes stand in" : "What is said stands in";
   let timer = 0;
+  let turn = 0;
   let gone = false;
   let asked = false;
   let reason = "";
@@ -75,7 +76,6 @@ export function proxyNotice({ title, onready }) {
   }
 
   function take(job) {
-    if (gone) return;
     if (job.state === "ready") {
       el.hidden = true;
       onready();
@@ -90,32 +90,44 @@ export function proxyNotice({ title, onready }) {
     }
   }
 
-  async function poll() {
+  /** Takes an answer, unless something else was asked meanwhile: two chains of questions would never meet. */
+  async function hear(question, failing) {
+    const mine = ++turn;
+    clearTimeout(timer);
     try {
-      take(await api.get(`${path}/status`));
+      const job = await question;
+      if (!gone && mine === turn) take(job);
     } catch (error) {
-      if (!gone) offer(`The proxy cannot be asked about: ${error.message}`, "Try again");
+      if (!gone && mine === turn) offer(`${failing}: ${error.message}`, "Try again");
     }
   }
 
-  async function ask() {
-    if (asked) return;
+  const poll = () => hear(api.get(`${path}/status`), "The proxy cannot be asked about");
+
+  function ask() {
+    if (asked) return undefined;
     asked = true;
-    clearTimeout(timer);
     working({ state: "waiting" });
-    try {
-      take(await api.post(path, {}));
-    } catch (error) {
-      if (!gone) offer(`No proxy: ${error.message}`, "Try again");
-    }
+    return hear(api.post(path, {}), "No proxy");
   }
 
   return {
     el,
     /** Says why nothing plays, without a way out. */
     plain,
+    /** Says what went wrong that may go right another time. */
+    retry(text, again) {
+      show(
+        h("p", {}, sentence(text)),
+        h("p", { class: "quiet" }, `${standsIn} meanwhile.`),
+        h("button", { type: "button", class: "button", onclick: () => {
+          el.hidden = true;
+          again();
+        } }, "Try again"),
+      );
+    },
     /** Says why the file itself does not play, and sees whether there is a proxy. */
-    need(why) {
+    need(why = reason) {
       reason = why;
       return poll();
     },

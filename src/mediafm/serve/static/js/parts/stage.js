@@ -68,6 +68,9 @@ export function makeStage({ duration, starts, ends }) {
     ends,
     state,
     set,
+    // Those of the title, told by who knows it; without a rate, a frame is a guess.
+    frame: 40000,
+    rate: null,
     /** Calls `listen(state)` when one of the topics (separated by spaces) changes; gives the way to stop. */
     on(topics, listen) {
       const names = topics.split(" ");

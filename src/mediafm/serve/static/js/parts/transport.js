@@ -30,15 +30,33 @@ function tool(name, label, onclick, props = {}) {
   return h("button", { type: "button", class: "tool", "aria-label": label, title: label, onclick, ...props }, shape(name));
 }
 
+/** Copies without the clipboard's own interface, which pages have by HTTPS and from this machine only. */
+function copyOfOld(text) {
+  const before = document.activeElement;
+  const field = h("textarea", { class: "hidden", readonly: true, tabindex: -1 });
+  field.value = text;
+  document.body.append(field);
+  field.focus({ preventScroll: true });
+  field.select();
+  try {
+    return document.execCommand("copy");
+  } finally {
+    field.remove();
+    before?.focus?.({ preventScroll: true });
+  }
+}
+
 /** Copies the timecode of where we are. */
 export async function copyTimecode({ stage, words }) {
   const text = words.time(stage.state.time);
+  let copied = true;
   try {
     await navigator.clipboard.writeText(text);
-    toast(`${text} copied`, { kind: "ok" });
   } catch {
-    toast("The browser does not let the page copy", { kind: "error" });
+    copied = copyOfOld(text);
   }
+  if (copied) toast(`${text} copied`, { kind: "ok" });
+  else toast("The browser does not let the page copy", { kind: "error" });
 }
 
 /** The timecode: shows where we are, and goes where one types. */
@@ -66,8 +84,8 @@ function timecodeField({ title, stage, words, deck }) {
   field.addEventListener("keydown", (event) => {
     if (event.key === "Escape") field.blur();
     if (event.key !== "Enter") return;
-    const about = { rate: title.frame_rate, start: title.timecode, now: stage.state.time, starts: stage.starts };
-    const time = readTime(field.value, about);
+    const { starts, duration, state: { time: now } } = stage;
+    const time = readTime(field.value, { rate: title.frame_rate, start: title.timecode, now, starts, duration });
     if (time === null || time > stage.duration) {
       field.setAttribute("aria-invalid", "true");
       toast(time === null ? "No time: type 01:02:03:04, 1:02.5, +10, or #12 for a shot" : "That is after the end",
@@ -97,9 +115,12 @@ export function makeTransport(about) {
   const captions = tool("captions", "Captions", () => stage.set({ captions: !stage.state.captions }),
     { "aria-pressed": "false" });
 
+  let pointed = false;
+  speed.addEventListener("pointerdown", () => { pointed = true; });
+  speed.addEventListener("keydown", () => { pointed = false; });
   speed.addEventListener("change", () => {
     deck.setSpeed(Number(speed.value));
-    speed.blur(); // arrow keys belong to the timeline again
+    if (pointed) speed.blur(); // arrow keys belong to the timeline again; who came by keyboard stays
   });
   volume.addEventListener("input", () => sound.set({ volume: Number(volume.value), muted: false }));
 
