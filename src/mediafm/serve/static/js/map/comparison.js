@@ -20,44 +20,54 @@ export function comparison(versions, current, query, signal) {
   let titleId = query.get("title") || null;
   let elsewhere = query.get("where") === "elsewhere";
   let turn = 0;
+  let focused = null; // the title whose bar had the focus, "" for something else among the results
   const result = h("div", { class: "versions-result" });
 
-  const choice = (label, mine, set) => h("label", { class: "versions-choice" }, h("span", {}, label),
-    h("select", { class: "input", onchange: (event) => {
-      set(event.target.value);
-      if (a === b) set === setA ? setB(names.find((name) => name !== a)) : setA(names.find((name) => name !== b));
-      head();
+  const menu = (choose) => h("select", { class: "input", onchange: (event) => {
+    choose(event.target.value);
+    head();
+    load();
+  } }, names.map((name) => h("option", { value: name }, name === current ? `${name} (current)` : name)));
+  const menuA = menu((name) => {
+    a = name;
+    if (a === b) b = names.find((other) => other !== a);
+  });
+  const menuB = menu((name) => {
+    b = name;
+    if (a === b) a = names.find((other) => other !== b);
+  });
+  const choice = (label, select) => h("label", { class: "versions-choice" }, h("span", {}, label), select);
+  const form = h("div", { class: "versions-choices" }, choice("A", menuA), choice("B", menuB),
+    h("label", { class: "versions-check" }, h("input", { type: "checkbox", checked: elsewhere, onchange: (event) => {
+      elsewhere = event.target.checked;
       load();
-    } }, names.map((name) => h("option", { value: name, selected: name === mine }, name === current ? `${name} (current)` : name))));
-  const setA = (name) => { a = name; };
-  const setB = (name) => { b = name; };
-  const form = h("div", { class: "versions-choices" });
+    } }), "Neighbours in other titles only"));
 
   function head() {
-    form.replaceChildren(choice("A", a, setA), choice("B", b, setB),
-      h("label", { class: "versions-check" }, h("input", { type: "checkbox", checked: elsewhere, onchange: (event) => {
-        elsewhere = event.target.checked;
-        load();
-      } }), "Neighbours in other titles only"));
+    menuA.value = a;
+    menuB.value = b;
   }
 
   function remember() {
     const next = new URLSearchParams({ a, b });
     if (titleId) next.set("title", titleId);
     if (elsewhere) next.set("where", "elsewhere");
-    history.replaceState(null, "", `/versions?${next}`);
+    history.replaceState(history.state, "", `/versions?${next}`);
   }
 
   async function load() {
     const mine = ++turn;
     remember();
+    if (result.contains(document.activeElement)) focused = document.activeElement.dataset.title ?? "";
     result.replaceChildren(h("p", { class: "versions-wait quiet", role: "status" }, `Comparing the neighbours of shots under ${a} and ${b}…`));
     try {
       const [found, own] = await Promise.all([
         api.get("/compare", { a, b, elsewhere: elsewhere || null }, { signal }),
         titleId ? api.get("/compare", { a, b, title_id: titleId, elsewhere: elsewhere || null }, { signal }) : null,
       ]);
-      if (mine === turn) result.replaceChildren(...drawn(found, own));
+      if (mine !== turn) return;
+      result.replaceChildren(...drawn(found, own));
+      refocus();
     } catch (error) {
       if (mine !== turn || error.name === "AbortError") return;
       if (titleId && error.status === 404) {
@@ -67,7 +77,15 @@ export function comparison(versions, current, query, signal) {
       }
       result.replaceChildren(h("div", { class: "state problem", role: "alert" }, h("p", {}, error.message),
         h("p", {}, h("button", { class: "button", type: "button", onclick: load }, "Try again"))));
+      refocus();
     }
+  }
+
+  /** Gives the focus back to what it was taken from, unless somebody went on meanwhile. */
+  function refocus() {
+    const buttons = focused === null || document.activeElement !== document.body ? [] : [...result.querySelectorAll("button")];
+    (buttons.find((button) => button.dataset.title === focused) ?? buttons[0])?.focus({ preventScroll: true });
+    focused = null;
   }
 
   function drawn(found, own) {
@@ -106,6 +124,7 @@ export function comparison(versions, current, query, signal) {
     const more = rest.length ? h("button", { class: "button", type: "button", onclick: () => {
       list.replaceChildren(...found.by_title.map((one) => bar(one, chosen)));
       more.remove();
+      list.children[FIRST].querySelector("button").focus({ preventScroll: true });
     } }, `All ${found.by_title.length} titles`) : null;
     return h("section", { class: "versions-titles" }, h("h2", {}, "Titles that changed most"),
       h("p", { class: "quiet" }, "Share of neighbours in common. Choose a title to look into it."), list, more);
@@ -115,7 +134,7 @@ export function comparison(versions, current, query, signal) {
     const on = chosen?.title_id === one.title_id;
     const fill = h("span", { class: "versions-bar-fill" });
     fill.style.width = `${one.overlap * 100}%`;
-    return h("li", {}, h("button", { type: "button", class: "versions-bar", "aria-pressed": String(on), onclick: () => {
+    return h("li", {}, h("button", { type: "button", class: "versions-bar", "data-title": one.title_id, "aria-pressed": String(on), onclick: () => {
       titleId = on ? null : one.title_id;
       load();
     } }, h("span", { class: "versions-bar-name" }, one.title), h("span", { class: "versions-bar-track", "aria-hidden": "true" }, fill),

@@ -3,6 +3,7 @@
 import { api, keyframeUrl, url } from "../api.js";
 import { h, icon } from "../dom.js";
 import { link } from "../router.js";
+import { store } from "../store.js";
 import { clock } from "../time.js";
 
 const LEAST = 900;
@@ -10,17 +11,21 @@ const MOST = 4000;
 
 const sources = new Map();
 
-/** Where a title's film is: the address, `null` where only keyframes can be shown. */
+/** Where a title's film is: `{address, pictured}`, `null` where only keyframes can be shown. */
 function sourceOf(titleId) {
   const path = `/titles/${encodeURIComponent(titleId)}`;
   if (!sources.has(titleId)) {
     sources.set(titleId, (async () => {
-      const { media } = await api.get(path);
-      if (media?.state === "direct") return url(`${path}/media`);
+      const { media, width } = await api.get(path);
+      const pictured = width > 0;
+      if (media?.state === "direct") return { address: url(`${path}/media`), pictured };
       if (media?.state !== "proxy") return null;
       const job = await api.get(`${path}/proxy/status`);
-      return job.state === "ready" ? url(`${path}/proxy`) : null;
-    })().catch(() => null));
+      return job.state === "ready" ? { address: url(`${path}/proxy`), pictured } : null;
+    })().catch(() => {
+      sources.delete(titleId); // the next shot asks again
+      return null;
+    }));
   }
   return sources.get(titleId);
 }
@@ -44,12 +49,16 @@ export function play(ids, clip, { at = 0, onshot = () => {} } = {}) {
   let timer = 0;
   let frame = 0;
   let turn = 0;
+  let holding = false; // a keyframe, for `left` ms from `since` on; timers run only then
   let left = 0;
   let since = 0;
+  const broken = new Set(); // titles whose film failed here: their keyframes do
+  const sound = store("sound", { volume: 1, muted: false });
 
   async function show() {
     const mine = ++turn;
-    clearTimeout(timer);
+    release();
+    film.onerror = null;
     film.pause();
     const one = clip(ids[place]);
     onshot(ids[place]);
@@ -58,22 +67,30 @@ export function play(ids, clip, { at = 0, onshot = () => {} } = {}) {
     still.hidden = false;
     film.hidden = true;
     still.src = keyframeUrl(one.title_id, one.ingest_id, one.shot);
-    const source = await sourceOf(one.title_id);
+    const source = broken.has(one.title_id) ? null : await sourceOf(one.title_id);
     if (mine !== turn) return;
     if (place + 1 < ids.length) new Image().src = keyframeUrl(...Object.values((({ title_id, ingest_id, shot }) => ({ title_id, ingest_id, shot }))(clip(ids[place + 1]))));
     if (!source) return hold(one);
     const [start, end] = [one.span.start / 1e6, one.span.end / 1e6];
+    const fail = () => {
+      if (mine !== turn) return;
+      broken.add(one.title_id);
+      delete film.dataset.source;
+      hold(one);
+    };
     try {
-      await seek(source, start, end);
-      if (mine !== turn) return;
-      if (!paused) await film.play();
-      if (mine !== turn) return;
-      film.hidden = false;
-      still.hidden = true;
-      watch(mine, start, end);
+      await seek(source.address, start, end);
     } catch {
-      if (mine === turn) hold(one);
+      return fail();
     }
+    if (mine !== turn) return;
+    // Browsers play the sound of what they cannot decode, and show nothing.
+    if (source.pictured && !film.videoWidth) return fail();
+    film.onerror = fail;
+    film.hidden = false;
+    still.hidden = true;
+    watch(mine, start, end);
+    if (!paused) run();
   }
 
   /** Loads a film, or goes on in the one that is there. */
@@ -90,10 +107,15 @@ export function play(ids, clip, { at = 0, onshot = () => {} } = {}) {
     });
   }
 
+  function run() {
+    // Interrupted by a pause or by the next shot, it has nothing to say; errors of the film come by themselves.
+    film.play().catch((error) => { if (error.name === "NotAllowedError") pause(true); });
+  }
+
   function watch(mine, start, end) {
     cancelAnimationFrame(frame);
     const look = () => {
-      if (mine !== turn) return;
+      if (mine !== turn || film.hidden) return;
       bar.style.transform = `scaleX(${Math.max(0, Math.min(1, (film.currentTime - start) / (end - start)))})`;
       if (film.currentTime >= end - 0.02 || film.ended) return step(1, true);
       frame = requestAnimationFrame(look);
@@ -103,10 +125,22 @@ export function play(ids, clip, { at = 0, onshot = () => {} } = {}) {
 
   /** A keyframe for as long as the shot lasts, within bounds. */
   function hold(one) {
+    film.hidden = true;
+    still.hidden = false;
     bar.style.transform = "scaleX(1)";
+    holding = true;
     left = Math.max(LEAST, Math.min(MOST, (one.span.end - one.span.start) / 1000));
+    if (!paused) wait();
+  }
+
+  function wait() {
     since = performance.now();
-    if (!paused) timer = setTimeout(() => step(1, true), left);
+    timer = setTimeout(() => step(1, true), left);
+  }
+
+  function release() {
+    holding = false;
+    clearTimeout(timer);
   }
 
   function step(by, itself = false) {
@@ -120,21 +154,29 @@ export function play(ids, clip, { at = 0, onshot = () => {} } = {}) {
   }
 
   function pause(next) {
+    if (next === paused) return;
     paused = next;
     toggle.replaceChildren(icon(paused ? "play" : "pause"));
     toggle.setAttribute("aria-label", paused ? "Play" : "Pause");
     toggle.title = paused ? "Play" : "Pause";
-    if (!film.hidden) {
-      if (paused) film.pause();
-      else if (film.currentTime * 1e6 >= clip(ids[place]).span.end - 30000) show();
-      else film.play().catch(() => {});
-    } else if (paused) {
+    if (holding && paused) {
       clearTimeout(timer);
       left -= performance.now() - since;
-    } else {
-      since = performance.now();
-      timer = setTimeout(() => step(1, true), Math.max(left, 0));
-    }
+    } else if (holding) {
+      if (left > 0) wait();
+      else show(); // the last one, again
+    } else if (!film.hidden) {
+      if (paused) film.pause();
+      else if (film.currentTime * 1e6 >= clip(ids[place]).span.end - 30000) show();
+      else run();
+    } // else it loads, and show() looks then
+  }
+
+  const unhear = sound.subscribe(hear);
+  function hear() {
+    const { volume = 1, muted = false } = sound.get() ?? {};
+    film.volume = Math.max(0, Math.min(1, Number(volume) || 0));
+    film.muted = Boolean(muted);
   }
 
   dialog.addEventListener("keydown", (event) => {
@@ -147,7 +189,9 @@ export function play(ids, clip, { at = 0, onshot = () => {} } = {}) {
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   dialog.addEventListener("close", () => {
     turn++;
-    clearTimeout(timer);
+    release();
+    unhear();
+    film.onerror = null;
     cancelAnimationFrame(frame);
     film.removeAttribute("src");
     film.load();
@@ -157,6 +201,7 @@ export function play(ids, clip, { at = 0, onshot = () => {} } = {}) {
   document.body.append(dialog);
   dialog.showModal();
   toggle.focus();
+  hear();
   show();
   return dialog;
 }

@@ -15,6 +15,28 @@ const MOST_KEPT = 500;
 
 const many = (count, one) => `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
 
+const keyOf = ({ title_id, ingest_id, span }) => JSON.stringify([title_id, ingest_id, span.start, span.end]);
+
+function tally(clips) {
+  const count = new Map();
+  for (const one of clips) count.set(keyOf(one), (count.get(keyOf(one)) ?? 0) + 1);
+  return count;
+}
+
+/** Clips less those that were added: the last of their like, and no more than there are now beyond those `before`. */
+function without(clips, added, before) {
+  const [now, once, less] = [clips, before, added].map(tally);
+  const left = [];
+  for (const one of [...clips].reverse()) {
+    const key = keyOf(one);
+    if (less.get(key) > 0 && now.get(key) > (once.get(key) ?? 0)) {
+      less.set(key, less.get(key) - 1);
+      now.set(key, now.get(key) - 1);
+    } else left.push(one);
+  }
+  return left.reverse();
+}
+
 /** The panel. `on`: {point(i), clear(), onopen(open)}. */
 export function selectionPanel(data, on) {
   const title = h("h2", { class: "atlas-count", tabindex: -1 });
@@ -28,13 +50,14 @@ export function selectionPanel(data, on) {
     h("header", {}, h("div", { class: "atlas-panel-head" }, title, closer), about, h("div", { class: "atlas-actions" }, player, keeper)),
     body);
   let ids = new Uint32Array(0);
-  let times = null;
+  let said = "";
+  let clip = null; // `(i)` gives the shot; there once it is known when shots are
   let turn = 0;
   let waiting = false;
   const rows = new Map();
 
-  const clip = (i) => {
-    const { title: one, shot } = data.of(i);
+  const clips = (held, times) => (i) => {
+    const { title: one, shot } = data.of(i, held);
     return { title_id: one.title_id, title: one.title, ingest_id: one.ingest_id, shot, span: times(i) };
   };
 
@@ -64,6 +87,7 @@ export function selectionPanel(data, on) {
   /** Only rows in sight are there, however many shots are selected. */
   function see() {
     waiting = false;
+    if (!clip) return;
     const first = Math.max(0, Math.floor(body.scrollTop / ROW) - BEYOND);
     const end = Math.min(ids.length, Math.ceil((body.scrollTop + body.clientHeight) / ROW) + BEYOND);
     for (const [place, node] of rows) {
@@ -81,7 +105,7 @@ export function selectionPanel(data, on) {
   }
 
   const soon = () => {
-    if (waiting || !times) return;
+    if (waiting || !clip) return;
     waiting = true;
     requestAnimationFrame(see);
   };
@@ -94,18 +118,21 @@ export function selectionPanel(data, on) {
     basket.add(...some);
     toast(ids.length > MOST_KEPT ? `The first ${MOST_KEPT} are in the basket` : `${many(some.length, "clip")} in the basket`, {
       action: { label: "Undo", run: () => {
+        const left = without(basket.items(), some, before);
         basket.clear();
-        basket.add(...before);
+        basket.add(...left);
       } },
     });
   }
 
   const start = (at) => play(ids, clip, { at, onshot: on.point });
 
-  /** Shows shots; `said` says where they come from. */
-  async function show(next, said = "", focus = false) {
+  /** Shows shots; `from` says where they come from. */
+  async function show(next, from = "", focus = false) {
     const mine = ++turn;
     ids = next;
+    said = from;
+    clip = null;
     element.hidden = !ids.length && !said;
     on.onopen(!element.hidden);
     if (element.hidden) return;
@@ -118,21 +145,24 @@ export function selectionPanel(data, on) {
     }
     title.textContent = many(ids.length, "shot");
     about.textContent = [ids.length ? `from ${many(titles.size, "title")}` : "", said].filter(Boolean).join(" · ");
-    player.disabled = keeper.disabled = !ids.length;
+    player.disabled = keeper.disabled = true;
     list.replaceChildren();
     rows.clear();
     list.style.height = `${ids.length * ROW}px`;
+    const held = data.held();
     try {
-      times = await data.times();
+      const times = await data.times();
+      if (mine !== turn) return;
+      clip = clips(held, times);
     } catch (error) {
       if (mine === turn) about.textContent = error.message;
       return;
     }
-    if (mine !== turn) return;
+    player.disabled = keeper.disabled = !ids.length;
     body.scrollTop = 0;
     see();
     if (focus) title.focus({ preventScroll: true });
   }
 
-  return { element, show, ids: () => ids };
+  return { element, show, ids: () => ids, said: () => said };
 }

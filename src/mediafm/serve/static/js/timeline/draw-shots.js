@@ -9,6 +9,17 @@ export const SHOTS = 16;
 const SECOND = 1e6;
 const NARROW = 16; // pixels; below, neighbours share a picture
 
+/** Times in sight, a step apart: whole seconds as the title counts them, or frames from such a second on. */
+function* marks(scale, step, words) {
+  const whole = step >= SECOND;
+  const each = Math.round(step / SECOND);
+  const zero = words.second(words.secondAt(0));
+  const at = whole ? (n) => words.second(n * each) : (n) => zero + n * step;
+  for (let n = Math.floor(whole ? words.secondAt(scale.start) / each : (scale.start - zero) / step); at(n) <= scale.end; n++) {
+    if (at(n) >= 0) yield at(n);
+  }
+}
+
 /** The ruler with the shots below it. */
 export function drawRuler(g, env) {
   const { scale, colours, text, words, stage } = env;
@@ -23,15 +34,13 @@ export function drawRuler(g, env) {
     ({ large, small } = rulerSteps(scale.perPixel, words.frame, room));
   }
   g.fillStyle = colours.line;
-  for (let n = Math.floor(scale.start / small); n * small <= scale.end; n++) {
-    g.fillRect(Math.round(scale.x(n * small)), RULER - 5, 1, 5);
-  }
-  for (let n = Math.floor(scale.start / large); n * large <= scale.end; n++) {
-    const x = Math.round(scale.x(n * large));
+  for (const time of marks(scale, small, words)) g.fillRect(Math.round(scale.x(time)), RULER - 5, 1, 5);
+  for (const time of marks(scale, large, words)) {
+    const x = Math.round(scale.x(time));
     g.fillStyle = colours.line;
     g.fillRect(x, RULER - 12, 1, 12);
     g.fillStyle = colours.muted;
-    if (x + 5 + room - 28 <= scale.width) g.fillText(said(Math.round(n * large)), x + 5, 8);
+    if (x + 5 + room - 28 <= scale.width) g.fillText(said(Math.round(time)), x + 5, 8);
   }
   drawShots(g, env, RULER);
 }
@@ -71,7 +80,7 @@ export function drawPictures(g, env, y, height) {
   if (!strip) return;
   const wide = (strip.width * height) / strip.height;
   const slot = Math.max(24, wide * 0.75) * scale.perPixel;
-  const [asked, used] = [new Set(), new Set()];
+  const seen = new Set();
   // From the slot's start, so that groups stay the same while the view moves.
   const from = Math.floor(scale.start / slot) * slot;
   let i = Math.max(0, bisect(starts, from));
@@ -86,29 +95,27 @@ export function drawPictures(g, env, y, height) {
     const x = scale.x(starts[first]);
     const width = scale.x(end) - x;
     if (x + width < 0) continue;
-    drawSprite(g, env, first, x, width, y, height, wide, asked, used);
+    drawSprite(g, env, first, x, width, y, height, wide, seen);
   }
-  sprites.touch(used);
-  sprites.want(asked);
+  sprites.see(seen);
 }
 
-function drawSprite(g, env, shot, x, width, y, height, wide, asked, used) {
+function drawSprite(g, env, shot, x, width, y, height, wide, seen) {
   const { colours, sprites } = env;
   const gap = width > 6 ? 1 : 0;
   g.fillStyle = colours.raised;
   g.fillRect(x, y, width - gap, height);
-  const sprite = sprites.sprite(shot, asked);
+  seen.add(sprites.page(shot));
+  const sprite = sprites.sprite(shot);
   if (!sprite) return;
-  used.add(sprite.page);
-  const strip = sprites.strip;
   const room = width - gap;
   // Stays in sight while its shot is, and is cut to the middle where the shot is narrower.
   const left = Math.min(Math.max(x, 0), Math.max(x, x + room - wide));
   const part = Math.min(1, room / wide);
-  const cut = strip.width * part;
+  const cut = sprite.width * part;
   const paint = (at, pixels, from) =>
-    g.drawImage(sprite.bitmap, sprite.x + from, sprite.y, (pixels / wide) * strip.width, strip.height, at, y, pixels, height);
-  paint(left, Math.min(room, wide), (strip.width - cut) / 2);
+    g.drawImage(sprite.bitmap, sprite.x + from, sprite.y, (pixels / wide) * sprite.width, sprite.height, at, y, pixels, height);
+  paint(left, Math.min(room, wide), (sprite.width - cut) / 2);
   if (left + wide >= x + room) return;
   // The rest of a long shot: the same picture again, but faintly, since it is no other moment.
   g.globalAlpha = 0.22;

@@ -33,7 +33,7 @@ export function makeHover({ title, stage, sprites, finder, words }) {
     sharp.hidden = true;
     g.clearRect(0, 0, canvas.width, canvas.height);
     if (sprite) {
-      g.drawImage(sprite.bitmap, sprite.x, sprite.y, strip.width, strip.height, 0, 0, strip.width, strip.height);
+      g.drawImage(sprite.bitmap, sprite.x, sprite.y, sprite.width, sprite.height, 0, 0, strip.width, strip.height);
     }
     timer = setTimeout(() => {
       sharp.onload = () => (sharp.hidden = false);

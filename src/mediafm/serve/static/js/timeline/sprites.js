@@ -8,83 +8,96 @@ const RETRY = 5000;
 
 /** Sprites of a title; `onready` is called when a page can be drawn. */
 export function makeSprites({ title, strip, onready }) {
-  const pages = new Map();
+  const pages = new Map(); // the longest unused first: {bitmap, part}
+  const busy = new Set();
+  const leaving = new AbortController();
+  let sight = new Set(); // pages of the last drawing
+  let part = 1; // of a page's width and height: the more pages are in sight, the smaller they are kept
   let wanted = [];
   let loading = 0;
-  let gone = false;
 
   function next() {
-    while (loading < AT_ONCE && wanted.length) {
-      const page = wanted.shift();
-      if (!pages.has(page)) load(page);
-    }
+    while (loading < AT_ONCE && wanted.length) load(wanted.shift());
   }
 
+  const fine = (page) => (pages.get(page)?.part ?? 0) >= part;
+
   async function load(page) {
+    const kept = part;
     loading++;
-    pages.set(page, null);
+    busy.add(page);
     try {
-      const answer = await fetch(stripUrl(title.title_id, title.ingest_id, page));
+      const answer = await fetch(stripUrl(title.title_id, title.ingest_id, page), { signal: leaving.signal });
       if (!answer.ok) throw new Error(String(answer.status));
-      const bitmap = await createImageBitmap(await answer.blob());
-      if (gone) return bitmap.close();
-      pages.set(page, bitmap);
+      const width = Math.round(strip.columns * strip.width * kept);
+      const bitmap = await createImageBitmap(await answer.blob(), kept < 1 ? { resizeWidth: width, resizeQuality: "medium" } : {});
+      if (leaving.signal.aborted) return bitmap.close();
+      pages.get(page)?.bitmap.close();
+      pages.delete(page);
+      pages.set(page, { bitmap, part: kept });
+      busy.delete(page);
       evict();
       onready();
     } catch {
       // Not again at once: the view asks at every frame.
-      setTimeout(() => pages.get(page) === null && pages.delete(page), RETRY);
+      setTimeout(() => busy.delete(page), RETRY);
     } finally {
       loading--;
       next();
     }
   }
 
+  /** Lets go of what is longest unused; never of what is in sight, or it would be asked for again, for ever. */
   function evict() {
-    const held = [...pages].filter(([, bitmap]) => bitmap);
-    for (const [page, bitmap] of held.slice(0, Math.max(0, held.length - KEPT))) {
-      bitmap.close();
+    let held = 0;
+    for (const one of pages.values()) held += one.part ** 2;
+    for (const [page, one] of pages) {
+      if (held <= KEPT) return;
+      if (sight.has(page)) continue;
+      held -= one.part ** 2;
+      one.bitmap.close();
       pages.delete(page);
     }
   }
 
   return {
     strip,
-    /** The page and place of a shot's sprite, or null while it is not there; then it is asked for. */
-    sprite(shot, asked) {
-      if (!strip) return null;
-      const page = Math.floor(shot / strip.per_page);
-      const bitmap = pages.get(page);
-      if (!bitmap) {
-        if (bitmap === undefined) asked?.add(page);
-        return null;
-      }
+    /** The place of a shot's sprite on its page's bitmap, or null while that is not there. */
+    sprite(shot) {
+      const { bitmap } = pages.get(this.page(shot)) ?? {};
+      if (!bitmap) return null;
       const place = shot % strip.per_page;
+      const scale = bitmap.width / (strip.columns * strip.width);
       return {
         bitmap,
-        page,
-        x: (place % strip.columns) * strip.width,
-        y: Math.floor(place / strip.columns) * strip.height,
+        x: (place % strip.columns) * strip.width * scale,
+        y: Math.floor(place / strip.columns) * strip.height * scale,
+        width: strip.width * scale,
+        height: strip.height * scale,
       };
     },
-    /** Asks for pages; what was asked for before and is not begun is forgotten: the view moved on. */
-    want(asked) {
-      wanted = [...asked];
+    page: (shot) => (strip ? Math.floor(shot / strip.per_page) : -1),
+    /**
+     * Takes the pages of a drawing, and asks for those that are not there. What was asked for before and is not begun
+     * is forgotten: the view moved on.
+     */
+    see(seen) {
+      sight = seen;
+      part = 1;
+      while (seen.size * part ** 2 > KEPT) part /= 2;
+      for (const page of seen) {
+        const held = pages.get(page);
+        if (!held) continue;
+        pages.delete(page);
+        pages.set(page, held);
+      }
+      wanted = [...seen].filter((page) => !fine(page) && !busy.has(page));
       next();
     },
-    /** Marks pages as just used. */
-    touch(used) {
-      for (const page of used) {
-        const bitmap = pages.get(page);
-        if (!bitmap) continue;
-        pages.delete(page);
-        pages.set(page, bitmap);
-      }
-    },
     destroy() {
-      gone = true;
+      leaving.abort();
       wanted = [];
-      for (const bitmap of pages.values()) bitmap?.close();
+      for (const { bitmap } of pages.values()) bitmap.close();
       pages.clear();
     },
   };

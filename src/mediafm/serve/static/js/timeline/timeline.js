@@ -12,6 +12,7 @@ const TOP = RULER + SHOTS;
 const GAP = 2;
 const SNAP = 6; // pixels
 const ANNOUNCE = 700; // ms of rest before the shot is said
+const LEAP = 2.5e6; // us: more than playing goes on between two frames, at any speed
 
 function size(canvas, width, height) {
   const ratio = Math.min(2, window.devicePixelRatio || 1);
@@ -45,7 +46,7 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
   const ghost = h("div", { class: "tl-ghost", hidden: true });
   const view = h(
     "div",
-    { class: "tl-view", role: "slider", tabindex: 0, "aria-label": "Timeline", "aria-valuemin": 0,
+    { class: "tl-view", role: "slider", tabindex: 0, "aria-label": "Timeline", "aria-valuemin": 0, "aria-valuenow": 0,
       "aria-orientation": "horizontal", "aria-valuemax": Math.max(1, Math.round(stage.duration / 1000)) },
     ruler, base, h("div", { class: "tl-over" }, range, ghost, head),
   );
@@ -67,7 +68,7 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
   const sprites = makeSprites({ title, strip: timeline.strip, onready: draw });
   const hover = makeHover({ title, stage, sprites, finder, words });
   const el = h("section", { class: "timeline", "aria-label": "Timeline" }, body, bar, hover.el, live);
-  const place = bindScrollbar(bar, thumb, scale);
+  const place = bindScrollbar(bar, thumb, scale, look);
   const env = {
     scale, text, words, stage, sprites, timeline, finder,
     get colours() { return palette.colours; },
@@ -170,10 +171,38 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
     }
   }
 
+  // While it plays, the view goes with the playhead, until somebody looks elsewhere.
+  let following = true;
+  let last = stage.state.time;
+  let ran = false;
+  let stopping = false;
+
+  function look() {
+    following = false;
+  }
+
+  function onPlaying() {
+    const { playing } = stage.state;
+    if (playing === ran) return;
+    ran = playing;
+    following ||= playing;
+    // Where it stopped is told at once, and is no wish to go there.
+    stopping = !playing;
+    queueMicrotask(() => (stopping = false));
+  }
+
+  function follow() {
+    const { time, playing, speed } = stage.state;
+    const x = scale.x(time);
+    if (Math.abs(time - last) > LEAP || (x >= 0 && x <= scale.width)) following = true;
+    else if (!playing && !stopping) following = true;
+    last = time;
+    if (following && !scrubbing() && !view.classList.contains("panning")) scale.reveal(time, playing && speed > 0 ? 0.04 : 0.5);
+  }
+
   function onTime() {
-    const { time, playing } = stage.state;
-    if (playing && stage.state.speed > 0) scale.reveal(time, 0.04);
-    else if (!view.classList.contains("panning")) scale.reveal(time, 0.5);
+    const { time } = stage.state;
+    follow();
     plan();
     view.setAttribute("aria-valuenow", String(Math.round(time / 1000)));
   }
@@ -227,11 +256,12 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
     return near ?? onFrame(time);
   }
 
-  bindPointers(view, scale, {
+  const scrubbing = bindPointers(view, scale, {
     scrubs: (event) => event.clientY - ruler.getBoundingClientRect().top < TOP,
     seek: (time) => deck.seek(onFrame(time)),
     mark: (start, end) => stage.set({ markIn: onCut(start), markOut: onCut(end) }),
     hover: onHover,
+    look,
   });
 
   let tall = 0;
@@ -244,6 +274,7 @@ export function makeTimeline({ title, timeline, stage, lanes: tracks, words, dec
   observer.observe(body);
   const stop = [
     stage.on("time", onTime),
+    stage.on("playing", onPlaying),
     stage.on("marks", plan),
     stage.on("shot", onShot),
     answers.subscribe(() => {

@@ -21,15 +21,15 @@ const fitIcon = () => s("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidd
   s("path", { d: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5" }));
 
 /** The view of `/map`. */
-export default async function view(root, _params, query) {
+export default async function view(root, _params, query, signal = new AbortController().signal) {
+  signal.throwIfAborted();
   document.title = "Map · mediafm";
-  const leaving = new AbortController();
-  const { signal } = leaving;
   const catalog = await api.get("/catalog", null, { signal });
+  signal.throwIfAborted();
   if (!catalog.versions.length) {
     root.append(nothing("There is no map yet", "It shows the contextual embeddings of all shots, and this catalog has none. Make some:",
       "mediafm pretrain\nmediafm embed"));
-    return () => leaving.abort();
+    return null;
   }
   const version = query.get("version") || catalog.version;
   const page = h("div", { class: "atlas" });
@@ -42,6 +42,7 @@ export default async function view(root, _params, query) {
   let picking = false;
   let fresh = true;
   let shownPictures = [];
+  let remembering = 0; // before the stage: it tells of its view at once
 
   const stage = makeStage({
     near: hover,
@@ -116,12 +117,15 @@ export default async function view(root, _params, query) {
   if (at.length === 3 && at.every(Number.isFinite)) stage.look({ x: at[0], y: at[1], zoom: at[2] });
 
   /** What the server has: nothing, points, better points. */
-  function arrived(about, bytes, still) {
+  function arrived(about, bytes, still, moved) {
+    if (signal.aborted) return;
     if (bytes) {
       const calm = still || matchMedia("(prefers-reduced-motion: reduce)").matches;
       stage.points(bytes, calm);
       if (still || calm) {
-        select(new Uint32Array(0));
+        // The same shots, wherever they are now.
+        const kept = still ? Uint32Array.from(Array.from(panel.ids(), moved).filter((i) => i >= 0)).sort() : panel.ids();
+        select(kept, kept.length ? panel.said() : "");
         paint();
         if (fresh && query.get("q")) find(query.get("q"));
         fresh = false;
@@ -159,6 +163,7 @@ export default async function view(root, _params, query) {
     } catch (error) {
       if (error.name === "AbortError") return;
       said.textContent = error.message;
+      if (error.status === 409) return; // what is drawn anew is painted anew
       way = colour.value = "title";
       if (wanted !== "title") paint();
     }
@@ -252,9 +257,9 @@ export default async function view(root, _params, query) {
     }
   }
 
-  let remembering = 0;
   function remember() {
     clearTimeout(remembering);
+    if (signal.aborted) return;
     remembering = setTimeout(() => {
       const next = new URLSearchParams(location.search);
       const { x, y, zoom } = stage.view();
@@ -263,7 +268,7 @@ export default async function view(root, _params, query) {
       put("at", at === "0,0,1" ? "" : at);
       put("colour", colour.value === "title" ? "" : colour.value);
       put("q", words.value.trim());
-      history.replaceState(null, "", `/map${next.size ? `?${next}` : ""}`);
+      history.replaceState(history.state, "", `/map${next.size ? `?${next}` : ""}`);
     }, 250);
   }
 
@@ -271,7 +276,6 @@ export default async function view(root, _params, query) {
   window.addEventListener("mediafm:theme", themed);
   return () => {
     clearTimeout(remembering);
-    leaving.abort();
     window.removeEventListener("mediafm:theme", themed);
     document.documentElement.classList.remove("app-page", "atlas-page");
     stage.destroy();
