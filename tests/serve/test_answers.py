@@ -1,5 +1,7 @@
 """Answers to suggestions, and files for other programs."""
 
+import contextlib
+import dataclasses
 import io
 import json
 from dataclasses import asdict
@@ -7,7 +9,10 @@ from dataclasses import asdict
 import opentimelineio as otio
 import pyarrow.parquet as pq
 import pytest
-from serve_kit import MARKUP, get
+from fastapi.testclient import TestClient
+from serve_kit import MARKUP, ORIGIN, get
+
+from mediafm.serve import create_app
 
 T = "title-000"
 
@@ -81,7 +86,7 @@ def test_a_correction_names_another_place(client):
 
 
 @pytest.mark.parametrize(
-    "task", ["../x", "/etc/passwd", "x.toml", "C:\\x.toml", "nothing", "~/x.toml"]
+    "task", ["../x", "/etc/passwd", "x.toml", "C:\\x.toml", "nothing", "~/x.toml", "x" * 499]
 )
 def test_a_request_names_no_file(client, task, settings):
     body = {"kind": "tags", "answer": "corrected", "title_id": T, "tags": ["warm"],
@@ -117,7 +122,7 @@ def test_a_file_is_called_what_every_system_takes(client):
     clips = [{"title_id": T, "span": {"start": 0, "end": 2_000_000}}]
     for name, called in (
         ("../../x", "..-x"),
-        ('a"b\r\nc', "a-b--c"),
+        ('a"b\r\nc', "a-b%20c"),
         ("日本", "%E6%97%A5%E6%9C%AC"),
         ("日" * 200, "%E6%97%A5"),
     ):
@@ -142,3 +147,41 @@ def test_embeddings_are_exported_of_titles_that_are_named(client, catalog):
     answer = client.get("/api/export/embeddings.parquet", params={"title": [T, "title-001"]})
     table = pq.read_table(io.BytesIO(answer.content))
     assert table.num_rows == 90
+
+
+def test_names_are_one_line_in_every_form(client):
+    clips = [{"title_id": T, "span": {"start": 0, "end": 2_000_000}, "name": "a\r\nX: y\x01\ufffe"}]
+    for form in (".otio", ".edl", ".xml", ".csv", ".vtt"):
+        body = {"form": form, "name": "\x1b\nTITLE: other", "clips": clips}
+        answer = client.post("/api/export", json=body)
+        assert answer.status_code == 200, answer.text
+        assert "a X: y" in answer.text
+        assert not any(
+            line.startswith(("X: y", "TITLE: other")) for line in answer.text.split("\n")
+        )
+    body["clips"][0]["name"] = "\x00"
+    assert T in client.post("/api/export", json=body).text
+
+
+def test_a_clip_of_no_length_is_no_label(client, settings):
+    body = {"kind": "clips", "answer": "accepted", "title_id": T, "span": {"start": 0, "end": 1}}
+    answer = client.post("/api/answers", json=body)
+    assert answer.status_code == 400
+    assert "name a longer clip" in answer.json()["error"]
+    assert not settings.labels.exists()
+
+
+def test_a_full_disk_is_no_fault_of_the_asker_and_loses_nothing(settings, make_disk):
+    disk = make_disk("64k")
+    app = create_app(dataclasses.replace(settings, labels=disk / "labels"))
+    body = {"kind": "clips", "answer": "accepted", "title_id": T}
+    with TestClient(app, base_url=ORIGIN) as client:
+        first = client.post("/api/answers", json=body | {"span": {"start": 0, "end": 5_000_000}})
+        assert first.status_code == 200
+        held = (disk / "labels/clips.csv").read_bytes()
+        with contextlib.suppress(OSError):
+            (disk / "full").write_bytes(b"x" * 100_000)
+        second = client.post("/api/answers", json=body | {"span": {"start": 0, "end": 9_000_000}})
+        assert second.status_code == 503
+        assert "no space left" in second.json()["error"]
+        assert (disk / "labels/clips.csv").read_bytes() == held

@@ -104,7 +104,13 @@ def test_ids_that_end_like_a_part_of_a_title(settings, tmp_path):
 
 
 def test_head_is_get_without_the_body(client):
-    for path in ("/", "/api/titles", f"/api/titles/{T}/poster.jpg", "/api/titles/nothing"):
+    for path in (
+        "/",
+        "/titles/media",
+        "/api/titles",
+        f"/api/titles/{T}/poster.jpg",
+        "/api/titles/nothing",
+    ):
         head, whole = client.head(path), client.get(path)
         assert head.status_code == whole.status_code
         assert head.content == b""

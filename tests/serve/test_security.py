@@ -42,6 +42,9 @@ def test_addresses_of_this_machine_need_none(host):
 def test_a_token_that_could_be_guessed_is_refused_and_none_is_shown():
     with pytest.raises(MediaFMError, match="16 to 1000 ASCII characters") as error:
         Settings("catalog", token="short")
+    for token in (TOKEN + "\n" + TOKEN, TOKEN + " x", "é" * 20, "x" * 1001):
+        with pytest.raises(MediaFMError, match="ASCII characters"):
+            Settings("catalog", token=token)
     assert "short" not in str(error.value)
     assert TOKEN not in repr(Settings("catalog", token=TOKEN))
 
@@ -170,7 +173,18 @@ def test_our_own_page_and_programs_may_ask(client):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""]
+    "host",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "127.0.0.1.evil.example",
+        "",
+        "[::1",
+        "[::1]x",
+        "localhost:8000@evil.example",
+        "localhost:x",
+        "localhost/",
+    ],
 )
 def test_a_name_that_was_made_to_lead_here_is_refused(client, host):
     answer = client.get("/api/titles", headers={"host": host})
@@ -199,6 +213,22 @@ def test_a_proxy_that_asks_by_an_address_of_this_machine_is_heard_with_a_token_t
         assert behind.get("/api/titles").status_code == 401
         evil = behind.get("/api/titles", headers=bearer | {"host": "evil.example"})
         assert evil.status_code == 421
+
+
+@pytest.mark.parametrize("name", ["", "http://films.example", "films.example/x", "a b", "x:80"])
+def test_a_name_that_no_request_can_have_is_said_at_once(name):
+    with pytest.raises(MediaFMError, match="is no name of a server"):
+        Settings("catalog", hosts=(name,))
+
+
+def test_folders_that_are_files_are_said_at_once(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for option in ("probes", "labels", "cache"):
+        with pytest.raises(MediaFMError, match="is a file, not a folder"):
+            Settings("catalog", **{option: file})
+    with pytest.raises(MediaFMError, match="is no folder"):
+        Settings("catalog", media=(tmp_path / "nothing",))
 
 
 def test_a_form_of_another_site_is_no_answer(client, settings):
@@ -251,7 +281,7 @@ def test_an_accident_is_one_line_with_the_headers_of_every_answer(settings, monk
     assert "private" not in caplog.text
 
 
-def test_storage_that_fails_is_the_server_s_fault_and_says_no_place(settings, monkeypatch):
+def test_storage_that_fails_is_the_server_s_fault_and_says_no_place(settings, monkeypatch, caplog):
     from mediafm.catalog.guard import guard
 
     def fails(view, record):
@@ -262,8 +292,8 @@ def test_storage_that_fails_is_the_server_s_fault_and_says_no_place(settings, mo
     with TestClient(create_app(settings), base_url=ORIGIN) as client:
         answer = client.get("/api/titles/title-000/timeline")
     assert answer.status_code == 503
-    assert "the storage failed" in answer.json()["error"]
-    assert "/home/me" not in answer.text
+    assert answer.json() == {"error": "the catalog: the storage failed"}
+    assert "films/x.lance" in caplog.text
 
 
 def test_notes_do_not_say_where_probes_lie(settings, tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +56,7 @@ def serve(
         if error.name not in ("fastapi", "starlette", "uvicorn"):
             raise
         raise MissingExtraError("FastAPI", extra="serve", purpose="the server") from None
+    from mediafm.encoders.devices import resolve_devices
     from mediafm.serve.settings import default_cache
 
     settings = Settings(
@@ -69,24 +72,38 @@ def serve(
         cache=cache or default_cache(),
         device=device,
     )
+    if device not in ("auto", "cpu"):
+        resolve_devices(device)
     app = create_app(settings)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
-    # No access log: addresses hold what people look for.
+    # No access log: addresses hold what people look for. No warnings: of malformed requests.
     config = uvicorn.Config(
-        app, host=host, port=port, access_log=False, log_level="warning", server_header=False,
-        timeout_graceful_shutdown=3,
+        app, access_log=False, log_level="error", server_header=False, timeout_graceful_shutdown=3,
+        ws="none",
     )  # fmt: skip
-    try:
-        socket = config.bind_socket()
-    except SystemExit:
-        raise MediaFMError(
-            "cannot listen there", where=f"{host}:{port}", do="choose another with --port"
-        ) from None
+    bound = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{socket.getsockname()[1]}"
+    address = f"http://{shown}:{bound.getsockname()[1]}"
     titles = len(app.state.library.view().titles)
     say(f"{address}  {titles} titles; Ctrl-C ends it")
-    uvicorn.Server(config).run(sockets=[socket])
+    try:
+        uvicorn.Server(config).run(sockets=[bound])
+    except KeyboardInterrupt:
+        say("stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        why = error.strerror or "no such address"
+        raise MediaFMError(
+            f"cannot listen there ({why.lower()})",
+            where=f"{host}:{port}",
+            do=f"choose another with {'--port' if taken else '--host'}",
+        ) from None
 
 
 def _token(file: Path | None) -> str | None:

@@ -2,7 +2,13 @@
 
 from mediafm.export.adcom import write_breaks
 from mediafm.export.editing import ADAPTERS, unsteady
-from mediafm.export.marks import Mark, marks_of_scenes, marks_of_shots, marks_of_suggestions
+from mediafm.export.marks import (
+    Mark,
+    marks_of_scenes,
+    marks_of_shots,
+    marks_of_suggestions,
+    one_name,
+)
 from mediafm.export.vectors import VECTOR_SUFFIXES, Written, write_embeddings
 from mediafm.export.write import SUFFIXES, write_marks
 
@@ -15,6 +21,7 @@ __all__ = [
     "marks_of_scenes",
     "marks_of_shots",
     "marks_of_suggestions",
+    "one_name",
     "unsteady",
     "write_breaks",
     "write_embeddings",

@@ -9,7 +9,7 @@ from typing import Any
 from mediafm.catalog import Catalog, TitleRecord
 from mediafm.errors import MediaFMError, MissingExtraError
 from mediafm.export.frames import Frames
-from mediafm.export.marks import Mark
+from mediafm.export.marks import Mark, one_name
 
 ADAPTERS = {".otio": "otio_json", ".edl": "cmx_3600", ".xml": "fcp_xml"}
 
@@ -89,7 +89,7 @@ def write_edit(catalog: Catalog, marks: Sequence[Mark], out: Path, name: str) ->
                 do="write .otio or .xml, or the titles apart",
             )
         options["rate"] = labels.pop()
-    timeline = to_timeline(catalog, marks, name)
+    timeline = to_timeline(catalog, marks, one_name(name))
     if suffix == ".edl":
         _relabel(otio, timeline, options["rate"])
     try:

@@ -20,7 +20,7 @@ class Mark:
 
     Args:
         clip: Where.
-        name: What an editor reads.
+        name: What an editor reads: one line, see :func:`one_name`.
         score: How good it is, where that is known.
         reasons: Why it is there.
         about: More of it, plain values: goes into metadata.
@@ -31,6 +31,14 @@ class Mark:
     score: float | None = None
     reasons: tuple[str, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", one_name(self.name))
+
+
+def one_name(text: str) -> str:
+    """A name as edit lists can hold it: one line, as they are lines, without what XML refuses."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def marks_of_shots(catalog: Catalog, title_id: str) -> list[Mark]:

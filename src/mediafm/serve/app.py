@@ -123,7 +123,10 @@ def _problem(status: int, line: str) -> JSONResponse:
 
 def _on_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, MediaFMError)
-    return _problem(status_of(error), public(error))
+    status = status_of(error)
+    if status == 503:
+        LOG.error("%s", error)
+    return _problem(status, public(error))
 
 
 def _on_invalid(_: Request, error: Exception) -> JSONResponse:

@@ -77,7 +77,7 @@ class HeadLikeGet:
         if (
             scope["type"] != "http"
             or scope["method"] != "HEAD"
-            or own_path(scope).endswith(_OWN_HEAD)
+            or (own_path(scope).startswith(_TITLES) and own_path(scope).endswith(_OWN_HEAD))
         ):
             await self.app(scope, receive, send)
             return

@@ -39,12 +39,15 @@ STATUS: dict[type[MediaFMError], int] = {
 
 
 def status_of(error: MediaFMError) -> int:
-    """The HTTP status of an error."""
-    return next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
+    """The HTTP status of an error: what the file system refuses is no fault of the asker."""
+    other = 503 if isinstance(error.__context__, OSError) else 400
+    return next((code for kind, code in STATUS.items() if isinstance(error, kind)), other)
 
 
 def public(error: MediaFMError) -> str:
     """An error's line for somebody elsewhere: without the folders of this machine."""
+    if isinstance(error, StorageError):
+        return f"the catalog: {error.what.partition(' (')[0]}"  # what Lance says names files
     where = error.where
     if where and ("/" in where or "\\" in where) and "://" not in where:
         where = Path(where).name

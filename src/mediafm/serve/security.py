@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 import time
 
 from starlette.datastructures import Headers
@@ -29,6 +30,7 @@ SESSION = 30 * 24 * 3600
 PAUSE = 0.5
 """Seconds that a wrong token costs."""
 
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(?::\d{1,5})?", re.ASCII)
 _OPEN = "/api/session"
 """What of the API is answered without a token. The page itself holds nothing of the catalog."""
 
@@ -97,7 +99,8 @@ class Guard:
         await self.app(scope, receive if body is None else _replayed(body, receive), send_guarded)
 
     def _refused(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
-        host = headers.get("host", "")
+        hosts = headers.getlist("host")
+        host = hosts[0] if len(hosts) == 1 else ""
         if not self._is_ours(host):
             return 421, "this server is not known by that name; name it with --allow-host"
         if not path.startswith("/api/"):
@@ -124,7 +127,7 @@ class Guard:
         name = _without_port(host)
         if name in self.settings.hosts or is_loopback(name):
             return True
-        return self.settings.token is not None and not self.settings.hosts
+        return self.settings.token is not None and not self.settings.hosts and name != ""
 
     def _knows(self, headers: Headers) -> bool:
         kind, _, token = headers.get("authorization", "").partition(" ")
@@ -136,9 +139,9 @@ class Guard:
 
 
 def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0].lower()
+    """The name in a ``Host`` header; empty where it is none."""
+    found = _HOST.fullmatch(host.lower())
+    return found[1] if found else ""
 
 
 def _too_long(headers: Headers) -> bool:

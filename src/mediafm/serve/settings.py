@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from mediafm.errors import MediaFMError
 
 LEAST_TOKEN, MOST_TOKEN = 16, 1000
 """Characters that a token must have, since shorter ones are guessed, and may have."""
+
+_TOKEN = rf"[!-~]{{{LEAST_TOKEN},{MOST_TOKEN}}}"
+_HOST = r"(\[[0-9a-f:.]+\]|[\w.-]+)"
 
 
 def default_cache() -> Path:
@@ -54,11 +58,9 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "hosts", tuple(name.lower() for name in self.hosts))
         token = self.token
-        if token is not None and (
-            not LEAST_TOKEN <= len(token) <= MOST_TOKEN or not token.isascii()
-        ):
+        if token is not None and not re.fullmatch(_TOKEN, token):
             raise MediaFMError(
-                f"the token must have {LEAST_TOKEN} to {MOST_TOKEN} ASCII characters",
+                f"the token must have {LEAST_TOKEN} to {MOST_TOKEN} ASCII characters and no space",
                 do="make one: python -c 'import secrets; print(secrets.token_urlsafe())'",
             )
         if self.token is None and not self.local:
@@ -66,6 +68,19 @@ class Settings:
                 f"others could connect to {self.host}, and no token is set",
                 do="set one in MEDIAFM_TOKEN or with --token-file, or listen on 127.0.0.1",
             )
+
+        for name in self.hosts:
+            if not re.fullmatch(_HOST, name):
+                raise MediaFMError(
+                    f"'{name}' is no name of a server",
+                    do="write films.example, without http:// or port",
+                )
+        for folder in (self.probes, self.labels, self.cache):
+            if folder.exists() and not folder.is_dir():
+                raise MediaFMError("is a file, not a folder", where=folder, do="name a folder")
+        for folder in self.media:
+            if not folder.is_dir():
+                raise MediaFMError("is no folder", where=folder, do="name one with --media")
 
     @property
     def local(self) -> bool:

@@ -157,7 +157,10 @@ def place(catalog: Catalog, kind: str, text: str) -> Clip:
             f"{format_time(last)} is after the end", where=title_id,
             do=f"the title runs to {format_time(span.end)}",
         )  # fmt: skip
-    return Clip(title_id, Span(_snap(shots, span.start), _snap(shots, span.end)))
+    start, end = _snap(shots, span.start), _snap(shots, span.end)
+    if end <= start:
+        raise MediaFMError(f"'{text}' is shorter than what is told apart", do="name a longer clip")
+    return Clip(title_id, Span(start, end))
 
 
 def judge(clip: Clip, answer: Answer, other: Clip | None = None) -> list[Row]:

@@ -79,7 +79,9 @@ class FittedProbes:
             probe.check(self._sources.made_by(probe.spec, version))
             embedder = self._sources.embedder(version) if probe.spec.needs_model else None
         except MediaFMError as error:
-            self._refused[name] = f"probe '{name}' is not used: {error}"
+            inside = error.where is not None and Path(error.where).is_relative_to(self.folder)
+            why = MediaFMError(error.what, where=None if inside else error.where, do=error.do)
+            self._refused[name] = f"probe '{name}' is not used: {why}"
             return None
         self._makers[name] = ClipFeatures(self.catalog, probe.spec, version, embedder)
         return probe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -25,6 +26,7 @@ from mediafm.timeline import US, Clip
 
 router = APIRouter(tags=["answers"])
 Kind = Literal["clips", "artwork", "ad-breaks", "scenes", "tags"]
+_NAME = re.compile(r"[\w-]{1,100}")  # of a task: neither a path nor a file
 Said = Literal["accepted", "rejected", "corrected"]
 
 
@@ -136,7 +138,7 @@ def _seconds(time: int) -> str:
 
 def _task(kind: Kind, view: View, name: str | None) -> Task:
     """The task that is named, or of a fitted probe; never a file that a request names."""
-    if name is not None and (name.endswith((".toml", ".json")) or "/" in name or "\\" in name):
+    if name is not None and not _NAME.fullmatch(name):
         raise MediaFMError(f"there is no task '{name[:80]}'", do="name a probe of /api/catalog")
     return task_of(kind, view.settings.labels, name)
 

@@ -20,6 +20,7 @@ from mediafm.export import (
     marks_of_scenes,
     marks_of_shots,
     marks_of_suggestions,
+    one_name,
     unsteady,
     write_breaks,
     write_embeddings,
@@ -27,7 +28,7 @@ from mediafm.export import (
 )
 from mediafm.files import file_stem
 from mediafm.serve.library import View, ViewOf
-from mediafm.serve.problems import NotFoundError, public_notes
+from mediafm.serve.problems import NotFoundError, UnavailableError, public_notes
 from mediafm.serve.schemas import Several, Span, Text, TitleId, Version
 from mediafm.suggest import find_scenes, suggest_breaks, suggest_clips, suggest_tags
 
@@ -78,8 +79,8 @@ def export(body: Basket, view: ViewOf) -> Response:
         if clip.span.end <= clip.span.start:
             raise MediaFMError("a clip ends before it starts", where=clip.title_id)
         span = view.catalog.clip(clip.title_id, clip.span.start, clip.span.end).clip
-        marks.append(Mark(span, clip.name or f"{clip.title_id} {span.span}"))
-    return _written(view, marks, body.form, body.name or "mediafm", ())
+        marks.append(Mark(span, one_name(clip.name) or f"{clip.title_id} {span.span}"))
+    return _written(view, marks, body.form, one_name(body.name) or "mediafm", ())
 
 
 @router.get("/titles/{title_id:path}/export/{what}", responses=FILE, response_class=Response)
@@ -162,6 +163,8 @@ def _written(
     content = _made(form, write)
     if form in ADAPTERS:
         notes = [*notes, *unsteady(view.catalog, marks)]
+    if form == ".edl":
+        notes = [*notes, "an EDL is of the picture only; .otio and .xml have the sound as well"]
     return _answer(content, name, form, notes)
 
 
@@ -169,8 +172,13 @@ def _made(form: str, write: Callable[[Path], object]) -> bytes:
     """What is written into a file."""
     with tempfile.TemporaryDirectory(prefix="mediafm-export-") as folder:
         out = Path(folder) / f"out{form}"
-        write(out)
-        return out.read_bytes()
+        try:
+            write(out)
+            return out.read_bytes()
+        except MediaFMError as error:
+            if isinstance(error.__context__, OSError):
+                raise UnavailableError(f"the file {error.what}") from None  # where is ours to know
+            raise
 
 
 def _answer(content: bytes, name: str, form: str, notes: Sequence[str]) -> Response:

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 
 const scopes = new Set();
-const WRITING = "input:not([type=range]):not([type=checkbox]):not([type=radio]):not([type=button]), textarea, select, [contenteditable=true]";
+const WRITING = "input:not([type=range]):not([type=checkbox]):not([type=radio]):not([type=button]), textarea, select, [contenteditable=true], form.editor *";
 // What a key that is held does again and again; anything else would fill the basket, or flutter.
 const REPEATED = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "+", "=", "-"]);
 

@@ -84,7 +84,8 @@ export function tagsPanel(about, live) {
       chosen: state?.value ? state.value.split("|").filter(Boolean) : one.tags,
       onsave: (ids) => {
         close(what);
-        give(one, "corrected", ids);
+        const same = ids.length === one.tags.length && ids.every((id) => one.tags.includes(id));
+        give(one, same ? "accepted" : "corrected", same ? [] : ids);
       },
       oncancel: () => close(what),
     });
