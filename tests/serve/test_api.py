@@ -16,6 +16,8 @@ from serve_kit import MARKUP, ORIGIN, get, serving
 
 import synthetic
 from mediafm.catalog import Catalog
+from mediafm.encoders import EMBEDDED, open_encoder
+from mediafm.ingest.config import encoder_records
 from mediafm.report.similarity import cosines
 from mediafm.search import search, similar, similar_clips, similar_titles
 from mediafm.serve import create_app
@@ -33,7 +35,6 @@ def test_the_catalog_says_what_there_is(client, catalog):
     assert about["versions"] == ["older", "newer"]
     assert about["version"] == "newer"
     assert about["features"] == ["context", "fused", "audio", "text", "video"]
-    assert about["ways"][0] == "words"
     assert [probe["name"] for probe in about["probes"]] == ["clip-tone"]
     assert {"id": "tense", "name": "tense"} in about["probes"][0]["classes"]
     assert ".otio" in about["export_forms"]
@@ -170,6 +171,19 @@ def test_search_is_that_of_python(client, catalog):
     assert all(hit["span"]["start"] >= 10_000_000 for hit in within["hits"])
 
 
+def test_ways_to_search_are_those_that_read_sentences(client, settings, tmp_path, monkeypatch):
+    assert get(client, "search/ways") == {"ways": ["words"], "notes": []}  # nobody's encoders
+    infos = {m: open_encoder(m, next(iter(EMBEDDED[m]))).info for m in ("video", "audio", "text")}
+    monkeypatch.setattr(synthetic, "encoders", lambda: encoder_records(infos))
+    monkeypatch.setattr(synthetic, "WIDTHS", {m: info.dim for m, info in infos.items()})
+    synthetic.make_catalog(tmp_path / "real", [12], versions=())
+    own = dataclasses.replace(settings, catalog=str(tmp_path / "real"))
+    with TestClient(create_app(own), base_url=ORIGIN) as other:
+        assert get(other, "search/ways") == {"ways": ["words", "text"], "notes": []}
+        wrong = get(other, "search", 400, q="lamp", by="video")
+        assert "reads no sentences" in wrong["error"]
+
+
 @pytest.mark.parametrize("features", ["context", "fused", "audio"])
 def test_alike_is_that_of_python(client, catalog, features):
     shot, hits = similar(catalog, T, 30_000_000, 6, features=features)
@@ -303,6 +317,17 @@ def test_a_page_names_all_modules_of_its_view(client):
                     at = parts.index("..")
                     parts[at - 1 : at + 1] = []
                 assert "/".join(part for part in parts if part != ".") in named
+
+
+def test_people_get_a_page_where_nothing_is_and_programs_a_line(client):
+    answer = client.get("/titels/x", headers={"accept": "text/html,*/*;q=0.8"})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "js/main.js" in answer.text
+    for path, accept in (("/titels/x", "*/*"), ("/api/none", "text/html")):
+        answer = client.get(path, headers={"accept": accept})
+        assert answer.status_code == 404
+        assert "there is nothing here" in answer.json()["error"]
 
 
 def test_files_of_the_page_are_asked_for_once_per_edition(client, tmp_path):

@@ -329,3 +329,11 @@ def test_titles_that_cannot_be_loaded_say_so_where_it_is_seen(page):
     page.get_by_role("combobox", name="Order").select_option("longest")
     expect(page.get_by_role("alert")).to_have_text("no disk")
     forgiven(page, "503")
+
+
+def test_an_address_that_is_none_says_so_in_the_page(page):
+    page.goto("/titels/title-000")
+    expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+    page.wrong[:] = [one for one in page.wrong if "404" not in one]
+    page.get_by_role("link", name="To the catalog").click()
+    expect(page.locator(".title-card").first).to_be_visible()

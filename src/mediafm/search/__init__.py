@@ -10,7 +10,7 @@ from mediafm.search.similar import (
     similar_clips,
     similar_titles,
 )
-from mediafm.search.text import Answer, Found, check_query, query_encoders, search
+from mediafm.search.text import Answer, Found, check_query, query_encoders, query_sources, search
 
 __all__ = [
     "Answer",
@@ -21,6 +21,7 @@ __all__ = [
     "check_query",
     "parse_clip",
     "query_encoders",
+    "query_sources",
     "search",
     "shot_at",
     "similar",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mediafm.catalog import Catalog
-from mediafm.encoders import EMBEDDED, QueryEncoder, Vocabulary, open_encoder
+from mediafm.encoders import EMBEDDED, EncoderSource, QueryEncoder, Vocabulary, open_encoder
 from mediafm.encoders.devices import resolve_devices
 from mediafm.errors import EncoderError, FingerprintError, MediaFMError, MissingExtraError
 from mediafm.search.explain import words
@@ -104,9 +104,37 @@ def query_encoders(
         FingerprintError: It is there, but is another one by now.
         MediaFMError: A modality is named whose encoder takes no sentences.
     """
-    found: dict[str, QueryEncoder] = {}
     held = catalog.encoders()
-    for modality, record in held.items():
+    sources = query_sources(catalog, only)
+    for modality in sorted(set(only or ()) - sources.keys() - {WORDS}):
+        if modality not in held:
+            raise MediaFMError(
+                f"there is no way '{modality}' to search",
+                do=f"choose {' or '.join([WORDS, *held])}",
+            )
+        raise MediaFMError(
+            f"its {modality} encoder, {held[modality].name}, has no text tower: no sentence can be "
+            f"compared with {modality}",
+            where=catalog.uri,
+            do=f"give it one that has (`mediafm reencode --{modality} ...`), or search by {WORDS}",
+        )
+    return {modality: source.load(resolve_devices(device)) for modality, source in sources.items()}
+
+
+def query_sources(
+    catalog: Catalog, only: Collection[str] | None = None
+) -> dict[str, EncoderSource]:
+    """The encoders of a catalog that take sentences, without loading their weights.
+
+    Args:
+        catalog: The catalog.
+        only: Modalities that are asked for; all by default.
+
+    Raises:
+        EncoderError, FingerprintError: As :func:`query_encoders`.
+    """
+    found: dict[str, EncoderSource] = {}
+    for modality, record in catalog.encoders().items():
         if only is not None and modality not in only:
             continue
         if "source" in record.settings:  # imported vectors: nobody knows what made them
@@ -129,19 +157,7 @@ def query_encoders(
                 where=catalog.uri,
                 do=f"bring the old weights back, or run `mediafm reencode --{option}`",
             )
-        found[modality] = source.load(resolve_devices(device))
-    for modality in sorted(set(only or ()) - found.keys() - {WORDS}):
-        if modality not in held:
-            raise MediaFMError(
-                f"there is no way '{modality}' to search",
-                do=f"choose {' or '.join([WORDS, *held])}",
-            )
-        raise MediaFMError(
-            f"its {modality} encoder, {held[modality].name}, has no text tower: no sentence can be "
-            f"compared with {modality}",
-            where=catalog.uri,
-            do=f"give it one that has (`mediafm reencode --{modality} ...`), or search by {WORDS}",
-        )
+        found[modality] = source
     return found
 
 

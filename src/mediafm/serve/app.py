@@ -7,15 +7,15 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from mediafm.errors import MediaFMError, one_line
 from mediafm.serve.assets import add_page
 from mediafm.serve.library import Library
-from mediafm.serve.middleware import EscapedSlashes, HeadLikeGet, Unexpected
+from mediafm.serve.middleware import EscapedSlashes, HeadLikeGet, Unexpected, own_path
 from mediafm.serve.problems import public, status_of
 from mediafm.serve.projection import Projections
 from mediafm.serve.proxies import Proxies
@@ -136,7 +136,11 @@ def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     return _problem(422, one_line(f"{ascii(where)[1:-1] or 'the body'}: {first['msg']}"))
 
 
-def _on_http(_: Request, error: Exception) -> JSONResponse:
+def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    path = own_path(request.scope)
+    people = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if error.status_code == 404 and people and not path.startswith("/api/"):
+        return HTMLResponse(request.app.state.assets.page(path), 404)
     line = "there is nothing here; see /api-docs" if error.status_code == 404 else error.detail
     return JSONResponse({"error": line}, error.status_code, headers=error.headers)

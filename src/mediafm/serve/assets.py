@@ -131,8 +131,10 @@ class Assets:
 
     def page(self, path: str) -> str:
         """The page for an address: the same but for the modules that it names first."""
-        view = VIEWS.get(path.strip("/").partition("/")[0], "catalog")
-        names = [*self.modules("js/main.js"), *self.modules(f"js/views/{view}.js")]
+        names = self.modules("js/main.js")
+        view = VIEWS.get(path.strip("/").partition("/")[0])
+        if view is not None:
+            names += self.modules(f"js/views/{view}.js")
         links = [
             f'<link rel="modulepreload" href="/assets/{name}">' for name in dict.fromkeys(names)
         ]
@@ -194,7 +196,7 @@ class AssetFiles:
 
 def add_page(app: FastAPI) -> None:
     """Gives an application the addresses of the page and of its files."""
-    assets = Assets()
+    assets = app.state.assets = Assets()
 
     def page(request: Request) -> HTMLResponse:
         return HTMLResponse(assets.page(own_path(request.scope)))

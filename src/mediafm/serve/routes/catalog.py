@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from mediafm.export import SUFFIXES
 from mediafm.probes.artifact import Probe, list_probes
-from mediafm.search import text as sentences
 from mediafm.search.spaces import CONTEXT, FUSED
 from mediafm.serve.library import View, ViewOf
 from mediafm.serve.schemas import finite
@@ -55,7 +54,6 @@ class CatalogModel(BaseModel):
     version: str | None
     versions: list[str]
     features: list[str]
-    ways: list[str]
     probes: list[ProbeModel]
     export_forms: list[str]
     token: bool
@@ -86,7 +84,6 @@ def _about(view: View) -> CatalogModel:
         version=view.settings.version or current,
         versions=[version.name for version in versions],
         features=[*([CONTEXT] if versions else []), *features],
-        ways=[sentences.WORDS, *encoders],
         probes=[_probe(probe) for probe in _probes(view)],
         export_forms=list(SUFFIXES),
         token=view.settings.token is not None,

@@ -37,6 +37,8 @@ class Part(BaseModel):
     title: str
     ingest_id: str
     series_id: str | None
+    frame_rate: str | None
+    timecode: str | None
     first: int
     shots: int
 
@@ -99,6 +101,8 @@ def map_(view: ViewOf, projections: ProjectionsOf, version: Version = None) -> M
                 title=title.title or title.title_id,
                 ingest_id=title.ingest_id,
                 series_id=title.series_id,
+                frame_rate=title.frame_rate,
+                timecode=title.timecode,
                 first=first,
                 shots=title.shots,
             )

@@ -6,12 +6,13 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from mediafm.errors import MediaFMError
 from mediafm.search import (
     Filter,
     check_query,
+    query_sources,
     shot_at,
     similar,
     similar_clips,
@@ -76,6 +77,23 @@ class Alike(BaseModel):
     query: Asked
     features: str
     hits: list[HitModel]
+
+
+class Ways(BaseModel):
+    """What a sentence can be looked for by."""
+
+    ways: list[str] = Field(description="`words`, and modalities whose encoder reads sentences.")
+    notes: Notes
+
+
+@router.get("/search/ways")
+def ways(view: ViewOf) -> Ways:
+    """The ways to search; those by meaning only where an encoder reads sentences."""
+    try:
+        readers = view.once(("ways",), lambda: list(query_sources(view.catalog)))
+    except MediaFMError as error:
+        return Ways(ways=[WORDS], notes=[public(error)])
+    return Ways(ways=[WORDS, *readers], notes=[])
 
 
 @router.get("/search")

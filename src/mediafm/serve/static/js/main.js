@@ -27,7 +27,7 @@ const drawer = makeDrawer();
 
 function searchBox() {
   const field = h("input", {
-    class: "input", type: "search", name: "q", placeholder: "Search shots: what is seen or said", autocomplete: "off",
+    class: "input", type: "search", name: "q", placeholder: "Search shots by words or meaning", autocomplete: "off",
     "aria-label": "Search shots", enterkeyhint: "search",
   });
   const form = h("form", { class: "search-box", role: "search", action: "/search" }, icon("search"), field, h("kbd", { "aria-hidden": "true" }, "/"));

@@ -125,9 +125,10 @@ async function show() {
 
 function problem(error) {
   document.title = "mediafm";
+  if (error.status === undefined) console.error(error); // ours: it says nothing to people
   return h("div", { class: "state problem", role: "alert" },
     h("h1", {}, error.status === 404 ? "Not found" : "That did not work"),
-    h("p", {}, error.message),
+    h("p", {}, error.status === undefined ? "Something in the page is broken. Its console says what." : error.message),
     h("p", {}, h("button", { class: "button", type: "button", onclick: again }, "Try again"), " ",
       link("/", { class: "button" }, "To the catalog")));
 }

@@ -3,12 +3,14 @@
 import { h } from "../dom.js";
 import { css } from "./colours.js";
 
+const NEAR = "Close together means alike in context. Axes and empty space mean nothing.";
+
 /** The legend. `on`: {point(group), choose(group)}. */
 export function legend(on) {
   const list = h("ul", { class: "atlas-legend-list" });
   const name = h("summary", {});
   const wide = matchMedia("(min-width: 900px)").matches;
-  const element = h("details", { class: "atlas-legend", open: wide }, name, list);
+  const element = h("details", { class: "atlas-legend", open: wide }, name, list, h("p", { class: "quiet" }, NEAR));
 
   return {
     element,

@@ -4,7 +4,7 @@ import { api, keyframeUrl, url } from "../api.js";
 import { h, icon } from "../dom.js";
 import { link } from "../router.js";
 import { store } from "../store.js";
-import { clock } from "../time.js";
+import { timeOf } from "../time.js";
 
 const LEAST = 900;
 const MOST = 4000;
@@ -62,7 +62,7 @@ export function play(ids, clip, { at = 0, onshot = () => {} } = {}) {
     film.pause();
     const one = clip(ids[place]);
     onshot(ids[place]);
-    name.replaceChildren(link(`/titles/${encodeURIComponent(one.title_id)}?t=${one.span.start}`, { onclick: () => dialog.close() }, one.title), ` ${clock(one.span.start)}`);
+    name.replaceChildren(link(`/titles/${encodeURIComponent(one.title_id)}?t=${one.span.start}`, { onclick: () => dialog.close() }, one.title), ` ${timeOf(one.span.start, one.rate, one.timecode)}`);
     count.textContent = `${(place + 1).toLocaleString("en")} of ${ids.length.toLocaleString("en")}`;
     still.hidden = false;
     film.hidden = true;

@@ -5,7 +5,7 @@ import { basket } from "../basket.js";
 import { h, icon } from "../dom.js";
 import { picture } from "../parts/card.js";
 import { link } from "../router.js";
-import { stamp } from "../time.js";
+import { timeOf } from "../time.js";
 import { toast } from "../toast.js";
 import { play } from "./play.js";
 
@@ -58,7 +58,7 @@ export function selectionPanel(data, on) {
 
   const clips = (held, times) => (i) => {
     const { title: one, shot } = data.of(i, held);
-    return { title_id: one.title_id, title: one.title, ingest_id: one.ingest_id, shot, span: times(i) };
+    return { title_id: one.title_id, title: one.title, ingest_id: one.ingest_id, shot, span: times(i), rate: one.frame_rate, timecode: one.timecode };
   };
 
   function row(place) {
@@ -71,7 +71,7 @@ export function selectionPanel(data, on) {
         shot,
         h("span", { class: "atlas-row-words" },
           h("span", { class: "atlas-row-title" }, one.title, h("span", { class: "hidden" }, `, shot ${one.shot},`)),
-          h("span", { class: "times quiet" }, `${stamp(one.span.start)} · ${((one.span.end - one.span.start) / 1e6).toFixed(1)} s`))),
+          h("span", { class: "times quiet" }, `${timeOf(one.span.start, one.rate, one.timecode)} · ${((one.span.end - one.span.start) / 1e6).toFixed(1)} s`))),
       h("button", { class: "tool", type: "button", title: "Add to the basket", "aria-label": `Add to the basket: ${name}`, onclick: () => {
         basket.add(toKeep(one));
         toast("In the basket");
@@ -82,7 +82,7 @@ export function selectionPanel(data, on) {
     return item;
   }
 
-  const toKeep = (one) => ({ ...one, name: "", rate: null, timecode: null });
+  const toKeep = (one) => ({ ...one, name: "" });
 
   /** Only rows in sight are there, however many shots are selected. */
   function see() {

@@ -62,7 +62,7 @@ export function marksBar(about) {
     "div",
     { class: "marks", role: "group", "aria-label": "Marked clip" },
     button({ class: "button quiet marks-in", title: "Mark in (I)", onclick: () => mark(stage, "in") }, "In ", inTime),
-    button({ class: "button quiet marks-out", title: "Mark out (O)", onclick: () => mark(stage, "out") }, "Out ", outTime),
+    button({ class: "button quiet marks-out", title: "Mark out (O): the first frame that is no longer in the clip", onclick: () => mark(stage, "out") }, "Out ", outTime),
     lasts, play, drop, add,
   );
 

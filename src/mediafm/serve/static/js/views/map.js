@@ -9,9 +9,8 @@ import { legend } from "../map/legend.js";
 import { selectionPanel } from "../map/selection.js";
 import { makeStage } from "../map/stage.js";
 import { go } from "../router.js";
-import { clock } from "../time.js";
+import { timeOf } from "../time.js";
 
-const NEAR = "Close together means alike in context. Axes and empty space mean nothing.";
 const MOST_FOUND = 300;
 
 const lassoIcon = () => s("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" },
@@ -109,7 +108,7 @@ export default async function view(root, _params, query, signal = new AbortContr
     h("div", { class: "atlas-bar" }, finder, h("label", { class: "atlas-field" }, h("span", { class: "quiet" }, "Colour"), colour), versions, lasso, said),
     h("div", { class: "atlas-zoom" }, tool("Zoom in (+)", icon("plus"), () => stage.zoom(1.6)), tool("Zoom out (−)", icon("minus"), () => stage.zoom(1 / 1.6)),
       tool("Show all (0)", fitIcon(), () => stage.look({ x: 0, y: 0, zoom: 1 }))),
-    key.element, h("p", { class: "atlas-note" }, NEAR), state, card, panel.element, stage.say);
+    key.element, state, card, panel.element, stage.say);
   root.append(page);
   document.documentElement.classList.add("app-page", "atlas-page");
 
@@ -198,8 +197,9 @@ export default async function view(root, _params, query, signal = new AbortContr
     card.replaceChildren(image(i), h("span", { class: "atlas-card-title" }, title.title), line);
     const times = await data.times().catch(() => null);
     if (!times) return;
-    line.textContent = `${clock(times(i).start)} · shot ${shot}`;
-    if (document.activeElement === stage.element) stage.say.textContent = `${title.title}, ${clock(times(i).start)}`;
+    const when = timeOf(times(i).start, title.frame_rate, title.timecode);
+    line.textContent = `${when} · shot ${shot}`;
+    if (document.activeElement === stage.element) stage.say.textContent = `${title.title}, ${when}`;
   }
 
   function image(i) {

@@ -53,9 +53,9 @@ export default async function view(root, _params, query, signal) {
   const about = await api.get("/catalog", null, { signal });
   root.append(h("div", { class: "catalog-head" },
     h("div", {}, h("h1", {}, words ? `“${words}”` : "Search")),
-    controls(about, query, change)), results);
+    controls(about, query, change, signal)), results);
   if (!words) {
-    results.append(h("p", { class: "state empty" }, "Type above what a shot shows, or what is said in it, and press Enter."));
+    results.append(h("p", { class: "state empty" }, "Type above what is said in a shot or what it is about, and press Enter."));
     return null;
   }
   if (!results.firstChild) results.append(h("p", { class: "state loading", role: "status" }, "Searching…"));
@@ -100,12 +100,15 @@ function actions(hit) {
   ];
 }
 
-function controls(about, query, change) {
+function controls(about, query, change, signal) {
   const form = h("form", { class: "filters", onsubmit: (event) => event.preventDefault() });
   const chosen = query.getAll("by");
   const ways = h("select", { class: "input", "aria-label": "Way to search", onchange: () => change("by", [ways.value]) },
-    h("option", { value: "" }, "All ways"), about.ways.map((way) => h("option", { value: way }, WAYS[way] ?? way)));
-  ways.value = chosen.length === 1 ? chosen[0] : "";
+    h("option", { value: "" }, "All ways"));
+  api.get("/search/ways", null, { signal }).then((known) => {
+    ways.append(...known.ways.map((way) => h("option", { value: way }, WAYS[way] ?? way)));
+    ways.value = chosen.length === 1 && known.ways.includes(chosen[0]) ? chosen[0] : "";
+  }, () => {}); // without it, all ways are taken; what is wrong the search says
   const lists = { series: about.series.map((one) => one.series_id), genre: about.genres, tag: about.tags };
   form.append(ways, ...Object.entries(lists).filter(([, names]) => names.length > 1).map(([name, names]) => {
     const label = name[0].toUpperCase() + name.slice(1);
