@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 
 const NAMES = { context: "In context", fused: "Out of context" };
-const MODALITIES = { video: "pictures", audio: "sound", text: "words" };
+const MODALITIES = { video: "pictures", audio: "sound" }; // others are called what they are
 const SAID = {
   context: "What the model makes of shots within their titles.",
   fused: "What the encoders say of each shot alone.",
