@@ -1,5 +1,6 @@
 """Proxies are made once, whole or not at all, and kept while there is room."""
 
+import errno
 import os
 import threading
 import time
@@ -17,6 +18,7 @@ from film_kit import (
 )
 from serve_kit import ORIGIN
 
+from mediafm.catalog import Catalog
 from mediafm.catalog.locks import locked
 from mediafm.serve import create_app, proxies
 from mediafm.serve.problems import NotFoundError, NotNowError
@@ -143,6 +145,47 @@ def test_what_fails_says_why_and_may_be_asked_for_again(keep, source, tmp_path):
     assert (job.state, job.error) == ("failed", "no media file, or cut off before its index")
     assert make(held, "bb-2", tmp_path / "gone.mkv").error.startswith("the proxy cannot be made")
     assert make(held, "aa-1", source).state == "ready"
+
+
+@pytest.mark.parametrize("how", ["cut", "written anew"])
+def test_a_source_that_changes_meanwhile_gives_no_proxy(keep, source, monkeypatch, how):
+    """It would go under the name of the whole film, for as long as the cache is kept."""
+    plain, whole = proxies.transcode, source.read_bytes()
+
+    def changing(descriptor, target, report):
+        if how == "cut":
+            os.truncate(source, len(whole) // 2)
+        else:
+            source.write_bytes(whole[::-1])
+        return plain(descriptor, target, report)
+
+    held, key = keep(), "aa-1"
+    monkeypatch.setattr(proxies, "transcode", changing)
+    job = make(held, key, source)
+    assert job.state == "failed"
+    assert "was written meanwhile" in job.error or "cut off" in job.error or "no media" in job.error
+    assert not [path for path in held.folder.iterdir() if path.suffix == ".mp4"]
+    monkeypatch.setattr(proxies, "transcode", plain)
+    source.write_bytes(whole)
+    assert make(held, key, source).state == "ready"
+
+
+def test_a_disk_that_fails_is_no_end_of_the_film(keep, source, monkeypatch):
+    plain, half = os.pread, source.stat().st_size // 2
+    target = source.stat().st_ino
+
+    def failing(descriptor, most, at):
+        if at >= half and os.fstat(descriptor).st_ino == target:
+            raise OSError(errno.EIO, "input/output error")
+        return plain(descriptor, most, at)
+
+    held, key = keep(), "aa-1"
+    monkeypatch.setattr(os, "pread", failing)
+    job = make(held, key, source)
+    assert job.state == "failed"
+    assert "the disk reports" in job.error
+    monkeypatch.undo()
+    assert make(held, key, source).state == "ready"
 
 
 def test_a_full_disk(make_disk, source):
@@ -285,3 +328,22 @@ def test_a_title_that_needs_one_gets_one(tmp_path, source):
         source.write_bytes(source.read_bytes() + b"more")
         assert client.post(f"{url}/proxy").status_code == 409
     assert [path.suffix for path in (settings.cache / "proxies").iterdir()] == [".mp4"]
+
+
+def test_a_title_that_was_removed_gets_no_proxy_any_more(tmp_path, source, monkeypatch):
+    """It waited for its turn; whoever removes titles deletes the proxies that are there."""
+    settings = shelf(tmp_path, {"film": source})
+    turn = threading.Event()
+    make = Proxies._make
+    monkeypatch.setattr(Proxies, "_make", lambda self, one: turn.wait(20) and make(self, one))
+    app = create_app(settings)
+    with TestClient(app, base_url=ORIGIN) as client:
+        client.post("/api/titles/film/proxy")
+        Catalog.open(settings.catalog).remove("film")
+        [key] = app.state.proxies._asked
+        time.sleep(2.5)  # the server looks for changes every other second
+        turn.set()
+        job = wait(app.state.proxies, key, "ready", "failed")
+    assert job.state == "failed"
+    assert "film" in job.error
+    assert not list((settings.cache / "proxies").glob("*.mp4"))

@@ -3,6 +3,7 @@
 import csv
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -234,6 +235,13 @@ def test_a_folder_that_cannot_be_written(film, tmp_path, capsys):
     (tmp_path / "labels").write_text("a file")
     answer("accept", "clips", "film@0-5", labels=tmp_path / "labels", uri=film.uri, code=1)
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_is_no_regular_file_is_left_alone(film, tmp_path, capsys):
+    os.mkfifo(tmp_path / "clips.csv")
+    answer("accept", "clips", "film@0-5", labels=tmp_path, uri=film.uri, code=1)
+    assert "is no file that rows can go into" in capsys.readouterr().err
+    assert (tmp_path / "clips.csv").is_fifo()
 
 
 def test_answers_of_several_at_once_are_all_kept(tmp_path):

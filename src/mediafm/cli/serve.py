@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -48,6 +48,25 @@ def serve(
 
     Example: [bold]mediafm serve --catalog mediafm-catalog[/bold]
     """
+    options = {
+        "catalog": catalog,
+        "probes": probes,
+        "labels": labels,
+        "version": version,
+        "host": host,
+        "port": port,
+        "token": _token(token_file),
+        "hosts": tuple(allow_host or ()),
+        "media": tuple(media or ()),
+        "device": device,
+    }
+    try:
+        _serve(cache, options)
+    except KeyboardInterrupt:
+        say("stopped")
+
+
+def _serve(cache: Path | None, options: dict[str, Any]) -> None:
     try:
         import uvicorn
 
@@ -59,21 +78,9 @@ def serve(
     from mediafm.encoders.devices import resolve_devices
     from mediafm.serve.settings import default_cache
 
-    settings = Settings(
-        catalog=catalog,
-        probes=probes,
-        labels=labels,
-        version=version,
-        host=host,
-        port=port,
-        token=_token(token_file),
-        hosts=tuple(allow_host or ()),
-        media=tuple(media or ()),
-        cache=cache or default_cache(),
-        device=device,
-    )
-    if device not in ("auto", "cpu"):
-        resolve_devices(device)
+    settings = Settings(**options, cache=cache or default_cache())
+    if settings.device not in ("auto", "cpu"):
+        resolve_devices(settings.device)
     app = create_app(settings)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
     # No access log: addresses hold what people look for. No warnings: of malformed requests.
@@ -81,15 +88,18 @@ def serve(
         app, access_log=False, log_level="error", server_header=False, timeout_graceful_shutdown=3,
         ws="none",
     )  # fmt: skip
-    bound = _listen(host, port)
-    shown = f"[{host}]" if ":" in host else host
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    bound = _listen(settings.host, settings.port)
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{shown}:{bound.getsockname()[1]}"
     titles = len(app.state.library.view().titles)
     say(f"{address}  {titles} titles; Ctrl-C ends it")
-    try:
-        uvicorn.Server(config).run(sockets=[bound])
-    except KeyboardInterrupt:
-        say("stopped")
+    uvicorn.Server(config).run(sockets=[bound])
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Answers are left unfinished on purpose where a film is cut while it is sent; that is said."""
+    return not record.getMessage().startswith("ASGI callable returned without completing")
 
 
 def _listen(host: str, port: int) -> socket.socket:

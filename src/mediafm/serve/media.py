@@ -66,7 +66,10 @@ def probe(view: View, file: OpenFile) -> Playable:
     """What is in a file, looked at once as long as it is the same."""
     was = file.stat
     key = ("playable", was.st_dev, was.st_ino, was.st_size, was.st_mtime_ns)
-    return view.once(key, lambda: look(file.descriptor))
+    try:
+        return view.once(key, lambda: look(file.descriptor))
+    except OSError as error:
+        return Playable("refused", f"cannot be read ({describe_os_error(error)})")
 
 
 def content_of(title: TitleRecord, file: OpenFile | None = None) -> str:

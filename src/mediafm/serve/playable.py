@@ -106,14 +106,22 @@ class Descriptor:
 
     Args:
         descriptor: Open for reading; the caller closes it.
+
+    Attributes:
+        failed: Why the file ended before its end: FFmpeg takes what a disk refuses for an end.
     """
 
     def __init__(self, descriptor: int):
         self._descriptor, self._at = descriptor, 0
+        self.failed: OSError | None = None
 
     def read(self, most: int) -> bytes:
         """Up to so many bytes."""
-        read = os.pread(self._descriptor, most, self._at)
+        try:
+            read = os.pread(self._descriptor, most, self._at)
+        except OSError as error:
+            self.failed = error
+            return b""
         self._at += len(read)
         return read
 
@@ -139,22 +147,28 @@ def opened(descriptor: int) -> Iterator[InputContainer]:
 
     Raises:
         MediaError: It is no media file.
+        OSError: It could not be read to its end; raised when all is done with what could.
     """
+    file = Descriptor(descriptor)
     try:
         # No protocol is called so: what the file names is not opened.
         container = av.open(
-            Descriptor(descriptor),
+            file,
             "r",
             metadata_errors="replace",
             container_options={"protocol_whitelist": "none"},
             buffer_size=1 << 18,
         )
     except (av.FFmpegError, OSError, ValueError):
+        if file.failed is not None:
+            raise file.failed from None
         raise MediaError("no media file, or cut off before its index") from None
     with container:
         if container.format.name in _NO_MEDIA:
             raise MediaError("no media file, but a list of others or text")
         yield container
+    if file.failed is not None:
+        raise file.failed
 
 
 def first_streams(
@@ -176,6 +190,9 @@ def look(descriptor: int) -> Playable:
 
     Args:
         descriptor: Open for reading.
+
+    Raises:
+        OSError: It cannot be read.
     """
     try:
         with opened(descriptor) as container:

@@ -267,6 +267,8 @@ class Proxies:
 
             with making.source() as source, tempfile.TemporaryFile(dir=self.folder) as work:
                 moving = transcode(source.descriptor, cast(BinaryIO, work), report)
+                if source.changed():  # it would be kept under the name of what was there before
+                    raise NotNowError("was written meanwhile", where=source.name, do="ask again")
                 self._make_room(work.seek(0, os.SEEK_END))
                 path = self.folder / f"{making.key}{_SUFFIXES[0 if moving else 1]}"
                 with whole_file(path) as part, part.open("xb") as file:

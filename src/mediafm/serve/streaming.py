@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from mediafm.serve.conditional import (
     not_modified,
     wanted_ranges,
 )
+
+LOG = logging.getLogger(__name__)
 
 _CHUNK = 1 << 18
 """Bytes read at a time: what is read ahead of an asker who goes away."""
@@ -64,6 +67,11 @@ class OpenFile:
 
     def __del__(self) -> None:
         self.close()  # of an answer that nobody came to send
+
+    def changed(self) -> bool:
+        """Whether somebody wrote into it since it was opened."""
+        now = os.fstat(self.descriptor)
+        return (now.st_size, now.st_mtime_ns) != (self.stat.st_size, self.stat.st_mtime_ns)
 
     def close(self) -> None:
         """Closes it; again is nothing."""
@@ -166,6 +174,7 @@ class _FileResponse(Response):
                 if not chunk:
                     # It was cut since. What is promised cannot be sent, and an answer that is not
                     # finished makes the server close the connection, by which the asker knows.
+                    LOG.warning("%s was cut, or cannot be read, while it was sent", self._file.name)
                     return
                 at += len(chunk)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -52,7 +52,7 @@ def transcode(descriptor: int, target: BinaryIO, report: Report) -> bool:
 
     Raises:
         MediaError: Nothing in it can be decoded.
-        OSError: The proxy cannot be written.
+        OSError: The proxy cannot be written, or the source cannot be read to its end.
     """
     geometry = _geometry(descriptor, report)
     with opened(descriptor) as source:
@@ -121,7 +121,7 @@ def _packets(source: InputContainer, wanted: list[Any]) -> Iterator[av.Packet[An
     while True:
         try:
             packet = next(packets)
-        except (StopIteration, av.FFmpegError, OSError):
+        except (StopIteration, av.FFmpegError):
             return
         yield packet
 

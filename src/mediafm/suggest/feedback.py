@@ -330,6 +330,8 @@ def _new(file: Path, header: Sequence[str], clip: Clip, column: str) -> dict[str
 def _read(file: Path, column: str) -> tuple[list[str], list[dict[str, str]]]:
     """Header and rows of a label file of ours, or of one that rows of ours can go into."""
     try:
+        if file.exists() and not file.is_file():
+            raise MediaFMError("is no file that rows can go into", where=file, do="move it away")
         if not file.exists() or not file.stat().st_size:
             return ["title_id", "start", "end", column, _ANSWER], []
         with file.open(encoding="utf-8-sig", newline="") as text:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from mediafm.errors import MediaFMError
 from mediafm.probes.task import Task
 from mediafm.serve.library import View, ViewOf
+from mediafm.serve.problems import public
 from mediafm.serve.schemas import Notes, Span, Text
 from mediafm.suggest.feedback import (
     TASKS,
@@ -157,7 +158,7 @@ def given(view: ViewOf, title_id: Annotated[str, Query(max_length=500)]) -> AllG
             rows = answers(task, title_id)
         except MediaFMError as error:
             if name is None:
-                notes.append(error.what)
+                notes.append(public(error))
             continue  # a probe whose task is elsewhere, or that takes no answers
         found += [
             Given(

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from mediafm.catalog import TitleRecord
 from mediafm.serve.conditional import strong
-from mediafm.serve.library import View, ViewOf
+from mediafm.serve.library import LibraryOf, View, ViewOf
 from mediafm.serve.media import content_of, open_media, probe
 from mediafm.serve.problems import NotFoundError, NotNowError, RefusedError
 from mediafm.serve.proxies import Proxies
@@ -78,7 +78,7 @@ def proxy(title_id: TitleId, view: ViewOf, proxies: ProxiesOf, request: Request)
 
 
 @router.post("/titles/{title_id:path}/proxy")
-def make_proxy(title_id: TitleId, view: ViewOf, proxies: ProxiesOf) -> JobModel:
+def make_proxy(title_id: TitleId, view: ViewOf, library: LibraryOf, proxies: ProxiesOf) -> JobModel:
     """Has a proxy made, or says where it stands."""
     title = view.title(title_id)
     with open_media(view.settings, title) as file:
@@ -88,8 +88,9 @@ def make_proxy(title_id: TitleId, view: ViewOf, proxies: ProxiesOf) -> JobModel:
         key = proxies.key(content_of(title, file))
 
     def source() -> OpenFile:
-        again = open_media(view.settings, title)
-        if proxies.key(content_of(title, again)) == key:
+        now = library.view().title(title_id)  # may have been removed before its turn
+        again = open_media(view.settings, now)
+        if proxies.key(content_of(now, again)) == key:
             return again
         again.close()
         raise NotNowError("was written meanwhile", where=again.name, do="ask again")
