@@ -50,6 +50,10 @@ class CatalogError(MediaFMError):
     """A catalog that is missing, damaged, read-only or does not fit what is asked of it."""
 
 
+class StaleError(CatalogError):
+    """Rows are gone since the catalog was opened; opened again, it says what there is now."""
+
+
 class StorageError(CatalogError):
     """The disk or the object store fails: nothing that an asker did, and it may pass."""
 

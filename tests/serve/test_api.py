@@ -291,6 +291,30 @@ def test_a_catalog_that_grows_is_seen(tmp_path, settings, monkeypatch):
         assert get(client, "titles/new", 404)["error"]
 
 
+def test_a_title_that_is_erased_under_a_question(tmp_path, settings, monkeypatch):
+    """Asked again, it is not there: the server has looked anew."""
+    from mediafm.serve import library
+
+    monkeypatch.setattr(library, "_FRESH", 1e9)
+    catalog = synthetic.make_catalog(tmp_path / "catalog", [12] * 5)
+    own = dataclasses.replace(settings, catalog=str(tmp_path / "catalog"))
+    with TestClient(create_app(own), base_url=ORIGIN) as client:
+        for path, params in (
+            ("similar", {"title_id": "title-001", "time": 1_000_000}),
+            ("similar", {"title_id": "title-002", "time": 1_000_000, "features": "fused"}),
+            ("titles/title-003/scenes", {}),
+            ("titles/title-004/similarity", {}),
+        ):
+            title_id = params.get("title_id") or path.split("/")[1]
+            catalog.erase(title_id)
+            answer = client.get(f"/api/{path}", params=params)
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"] == "0"
+            assert answer.json()["error"] == "the catalog has just changed: ask again"
+            assert "title" in get(client, path, 404, **params)["error"]
+        assert get(client, "similar", title_id="title-000", time=1_000_000)["hits"]
+
+
 def test_the_description_is_whole(client):
     described = client.get("/api/openapi.json").json()
     for path, methods in described["paths"].items():

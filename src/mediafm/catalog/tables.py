@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mediafm.catalog.guard import is_conflict, is_missing
-from mediafm.errors import CatalogError
+from mediafm.errors import StaleError
 
 _ATTEMPTS = 12
 _IDS_PER_DELETE = 2000  # some 90 KB of predicate: a retired table goes in few commits
@@ -266,7 +266,7 @@ class PinnedTable:
             A table per ingest, in the order of ``ingest_ids``.
 
         Raises:
-            CatalogError: The pinned version was cleaned away and the title replaced since.
+            StaleError: The pinned version was cleaned away and the title replaced since.
         """
         wanted = () if lost else ingest_ids
         return self.lasting(lambda: self._read(ingest_ids, columns), wanted)
@@ -298,7 +298,7 @@ class PinnedTable:
                 self._lost = held - set(self.runs)
                 if self._lost.isdisjoint(ingest_ids):
                     return read()
-        raise CatalogError(
+        raise StaleError(
             "rows were replaced or deleted since the catalog was opened",
             where=self.uri,
             do="open the catalog again (refresh)",

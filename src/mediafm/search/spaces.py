@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mediafm.catalog import Catalog, indexes
 from mediafm.catalog.fused import CatalogFusion, fuse
 from mediafm.catalog.nearest import Near
-from mediafm.errors import CatalogError, MediaFMError
+from mediafm.errors import MediaFMError, StaleError
 
 Vectors = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float32]
@@ -112,7 +112,7 @@ class Alone:
         """See :class:`Space`."""
         for _, x_NF in self.each([title_id]):
             return x_NF
-        raise CatalogError("the title was removed", where=title_id, do="open the catalog again")
+        raise StaleError("the title was removed", where=title_id, do="open the catalog again")
 
     def each(self, titles: Sequence[str] | None) -> Iterator[tuple[str, Vectors]]:
         """See :class:`Space`."""

@@ -12,11 +12,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
-from mediafm.errors import MediaFMError, one_line
+from mediafm.errors import MediaFMError, StaleError, StorageError, one_line
 from mediafm.serve.assets import add_page
 from mediafm.serve.library import Library
 from mediafm.serve.middleware import EscapedSlashes, HeadLikeGet, Unexpected, own_path
-from mediafm.serve.problems import public, status_of
+from mediafm.serve.problems import UnavailableError, public, status_of
 from mediafm.serve.projection import Projections
 from mediafm.serve.proxies import Proxies
 from mediafm.serve.routes import (
@@ -121,12 +121,26 @@ def _problem(status: int, line: str) -> JSONResponse:
     return JSONResponse({"error": line}, status)
 
 
-def _on_error(_: Request, error: Exception) -> JSONResponse:
+def _on_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, MediaFMError)
     status = status_of(error)
+    if request.method in ("GET", "HEAD") and _is_past(request, error):
+        return JSONResponse({"error": _CHANGED}, 503, headers={"retry-after": "0"})
     if status == 503:
         LOG.error("%s", error)
     return _problem(status, public(error))
+
+
+_CHANGED = "the catalog has just changed: ask again"
+
+
+def _is_past(request: Request, error: Exception) -> bool:
+    """Whether an error is of a catalog that has changed since: a title was erased, say."""
+    view, library = getattr(request.state, "view", None), request.app.state.library
+    if view is None or isinstance(error, StorageError | UnavailableError):
+        return False
+    library.look()
+    return isinstance(error, StaleError) or library.shown() is not view
 
 
 def _on_invalid(_: Request, error: Exception) -> JSONResponse:

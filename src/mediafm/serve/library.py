@@ -124,8 +124,12 @@ class Library:
             raise self._failed
         return self._view
 
+    def shown(self) -> View:
+        """The catalog as it was when somebody last looked."""
+        return self._view
+
     def look(self) -> None:
-        """Sees at once what this server changed itself."""
+        """Sees at once what has changed."""
         with self._lock:
             self._look(time.monotonic())
 
@@ -168,7 +172,8 @@ def _library(request: Request) -> Library:
 
 
 def _view(request: Request) -> View:
-    return _library(request).view()
+    request.state.view = view = _library(request).view()
+    return view
 
 
 LibraryOf = Annotated[Library, Depends(_library)]

@@ -21,7 +21,7 @@ export function url(path, params) {
   return `/api${path}${text ? `?${text}` : ""}`;
 }
 
-async function ask(address, options) {
+async function ask(address, options, again = options?.method !== "POST") {
   let answer;
   try {
     answer = await fetch(address, options);
@@ -30,6 +30,8 @@ async function ask(address, options) {
     throw new ApiError(0, "The server does not answer. Is it running?");
   }
   if (answer.ok) return answer;
+  // A title was erased under the question: the server has looked anew by now.
+  if (answer.status === 503 && answer.headers.get("retry-after") === "0" && again) return ask(address, options, false);
   let line = `The server says ${answer.status}`;
   try {
     line = (await answer.json()).error ?? line;
