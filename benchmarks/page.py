@@ -14,7 +14,7 @@ something is moved, from the browser's own list of tasks over 50 ms. Frames: tho
 rhythm has and the page has not, in the same browser and by turns with a page that has nothing on it
 but is given the same wheel and pointer.
 
-Soak: through the catalog, titles, timelines, the map, searches and versions, again and again; the
+Soak: through the catalog, titles, timelines, searches and the map, again and again; the
 browser's heap after a collection, nodes of the document, and the server's memory, once a minute.
 """
 
@@ -226,7 +226,7 @@ def soak(browser: Any, url: str, server: int, minutes: float) -> list[str]:
     lines.append(f"{'minute':>6}{'laps':>6}{'heap MB':>9}{'nodes':>8}{'server MB':>11}")
 
     def note(minute: int) -> None:
-        page.get_by_role("link", name="Catalog").click()
+        page.get_by_role("link", name="Catalog", exact=True).click()
         page.locator(".title-card").first.wait_for()
         for _ in range(3):
             probe.send("HeapProfiler.collectGarbage")
@@ -252,7 +252,7 @@ def soak(browser: Any, url: str, server: int, minutes: float) -> list[str]:
 
 def lap(page: Any, rng: random.Random) -> None:
     """Once through everything."""
-    page.get_by_role("link", name="Catalog").click()
+    page.get_by_role("link", name="Catalog", exact=True).click()
     page.locator(".title-card").nth(rng.randrange(40)).get_by_role("link").click()
     line = page.get_by_role("slider", name="Timeline")
     line.wait_for()

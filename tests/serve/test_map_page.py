@@ -128,7 +128,7 @@ def test_a_version_is_promoted_after_asking(browser, settings, tmp_path):
 @pytest.mark.parametrize("what", ["at=0.3,-0.2,2.5", "colour=series", "q=lamp", "at=nonsense"])
 def test_a_map_is_opened_where_it_was_left(page, what):
     page.goto(f"/map?{what}")
-    expect(page.get_by_text("174 shots", exact=True)).to_be_visible()
+    expect(page.get_by_text("174 shots", exact=True)).to_be_visible(timeout=15_000)
     page.wait_for_timeout(600)  # the address is written a moment later
     assert (what in unquote(page.url)) == ("nonsense" not in what)
 

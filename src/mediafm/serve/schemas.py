@@ -83,11 +83,21 @@ class Title(BaseModel):
     poster: bool = Field(description="Whether it has pictures.")
 
 
+def name_of(record: TitleRecord) -> str:
+    """What people call a title: its name, or else its id."""
+    return (record.title or "").strip() or record.title_id
+
+
+def pictured(record: TitleRecord) -> bool:
+    """Whether a title has pictures."""
+    return record.width > 0 and record.shots > 0
+
+
 def title_of(record: TitleRecord) -> dict[str, Any]:
     """A title as the API says it; without where its file lies."""
     about = asdict(record)
-    about["title"] = record.title or record.title_id
-    about["poster"] = record.width > 0 and record.shots > 0
+    about["title"] = name_of(record)
+    about["poster"] = pictured(record)
     return {name: about[name] for name in Title.model_fields}
 
 
@@ -114,6 +124,7 @@ class HitModel(BaseModel):
     ingest_id: str
     frame_rate: str | None = None
     timecode: str | None = None
+    poster: bool = Field(description="Whether its title has pictures.")
     shot: int
     span: Span
     score: float
@@ -127,10 +138,11 @@ def hit_of(hit: Hit | Found, titles: dict[str, TitleRecord]) -> dict[str, Any]:
     record = titles.get(hit.title_id)
     return {
         **asdict(hit),
-        "title": (record.title or hit.title_id) if record else hit.title_id,
+        "title": name_of(record) if record else hit.title_id,
         "ingest_id": record.ingest_id if record else "",
         "frame_rate": record.frame_rate if record else None,
         "timecode": record.timecode if record else None,
+        "poster": record is not None and pictured(record),
     }
 
 

@@ -13,7 +13,7 @@ from mediafm.serve.compare import compare as find
 from mediafm.serve.library import View, ViewOf
 from mediafm.serve.problems import NotFoundError, NotNowError
 from mediafm.serve.routes.versions import Check
-from mediafm.serve.schemas import HitModel, Text, hit_of
+from mediafm.serve.schemas import HitModel, Text, hit_of, name_of
 
 router = APIRouter(tags=["versions"])
 _ALONE = threading.Lock()  # each takes all cores, and much memory
@@ -84,7 +84,7 @@ def compare(
 def _model(view: View, a: str, b: str, found: Comparison) -> ComparisonModel:
     def name(title_id: str) -> str:
         record = view.titles.get(title_id)
-        return (record.title if record else "") or title_id
+        return name_of(record) if record else title_id
 
     return ComparisonModel(
         a=a,

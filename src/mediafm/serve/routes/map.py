@@ -16,7 +16,7 @@ from mediafm.serve.conditional import not_modified, strong
 from mediafm.serve.library import View, ViewOf
 from mediafm.serve.problems import NotFoundError, NotNowError
 from mediafm.serve.projection import Drawn, Map, Projections
-from mediafm.serve.schemas import Text, Version
+from mediafm.serve.schemas import Text, Version, name_of, pictured
 
 router = APIRouter(tags=["map"])
 MOST_CLASSES = 254
@@ -39,6 +39,7 @@ class Part(BaseModel):
     series_id: str | None
     frame_rate: str | None
     timecode: str | None
+    poster: bool = Field(description="Whether it has pictures.")
     first: int
     shots: int
 
@@ -98,11 +99,12 @@ def map_(view: ViewOf, projections: ProjectionsOf, version: Version = None) -> M
         titles=[
             Part(
                 title_id=title.title_id,
-                title=title.title or title.title_id,
+                title=name_of(title),
                 ingest_id=title.ingest_id,
                 series_id=title.series_id,
                 frame_rate=title.frame_rate,
                 timecode=title.timecode,
+                poster=pictured(title),
                 first=first,
                 shots=title.shots,
             )

@@ -21,6 +21,7 @@ from mediafm.serve.schemas import (
     Title,
     TitleId,
     cues_of,
+    name_of,
     title_of,
 )
 
@@ -30,7 +31,7 @@ Many = Annotated[int, Query(ge=1, le=5000)]
 Sort = Literal["title", "newest", "longest", "shots"]
 
 _ORDERS: dict[str, Callable[[TitleRecord], Any]] = {
-    "title": lambda t: ((t.title or t.title_id).casefold(), t.title_id),
+    "title": lambda t: (name_of(t).casefold(), t.title_id),
     "newest": lambda t: (-t.committed_at, t.title_id),
     "longest": lambda t: (-t.duration, t.title_id),
     "shots": lambda t: (-t.shots, t.title_id),

@@ -78,13 +78,14 @@ export const api = {
   },
 };
 
-const of = (id) => `/titles/${encodeURIComponent(id)}`;
+const address = (id) => `/titles/${encodeURIComponent(id)}`;
 
 /** The picture that stands for a title. */
-export const posterUrl = (title) => url(`${of(title.title_id)}/poster.jpg`, { v: title.ingest_id });
+export const posterUrl = (title) => url(`${address(title.title_id)}/poster.jpg`, { v: title.ingest_id });
 
-/** The picture of a shot. */
-export const keyframeUrl = (id, ingest, shot) => url(`${of(id)}/keyframes/${shot}.jpg`, { v: ingest });
+/** The picture of a shot: `of` is a title, or a hit or a clip with what its title is; null where there are none. */
+export const keyframeUrl = (of, shot = of.shot) =>
+  (of.poster === false ? null : url(`${address(of.title_id)}/keyframes/${shot}.jpg`, { v: of.ingest_id }));
 
 /** A page of a title's sprites. */
-export const stripUrl = (id, ingest, page) => url(`${of(id)}/strip/${page}.jpg`, { v: ingest });
+export const stripUrl = (id, ingest, page) => url(`${address(id)}/strip/${page}.jpg`, { v: ingest });

@@ -8,7 +8,7 @@ const sound = (one) => one && typeof one.title_id === "string" && one.span && on
 
 const items = () => kept.get().filter(sound);
 
-/** The basket: `{title_id, title, ingest_id, shot, span, name, rate, timecode}` each. */
+/** The basket: `{title_id, title, ingest_id, shot, span, name, rate, timecode, poster}` each. */
 export const basket = {
   items,
   add(...clips) {

@@ -162,7 +162,7 @@ export function comparison(versions, current, query, signal) {
   }
 
   function small(hit, both = false) {
-    const shown = picture(keyframeUrl(hit.title_id, hit.ingest_id, hit.shot));
+    const shown = picture(keyframeUrl(hit));
     shown.append(h("span", { class: "picture-time" }, clock(hit.span.start)));
     const why = reasons(hit.because).map((chip) => chip.textContent).join(", ");
     return link(hitPath(hit), { class: "versions-small", title: [hit.title, both && "under both", `cosine ${hit.score.toFixed(2)}`, why].filter(Boolean).join(" · ") },

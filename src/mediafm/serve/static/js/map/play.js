@@ -66,10 +66,13 @@ export function play(ids, clip, { at = 0, onshot = () => {} } = {}) {
     count.textContent = `${(place + 1).toLocaleString("en")} of ${ids.length.toLocaleString("en")}`;
     still.hidden = false;
     film.hidden = true;
-    still.src = keyframeUrl(one.title_id, one.ingest_id, one.shot);
+    const picture = keyframeUrl(one);
+    if (picture) still.src = picture;
+    else still.removeAttribute("src");
     const source = broken.has(one.title_id) ? null : await sourceOf(one.title_id);
     if (mine !== turn) return;
-    if (place + 1 < ids.length) new Image().src = keyframeUrl(...Object.values((({ title_id, ingest_id, shot }) => ({ title_id, ingest_id, shot }))(clip(ids[place + 1]))));
+    const next = place + 1 < ids.length ? keyframeUrl(clip(ids[place + 1])) : null;
+    if (next) new Image().src = next;
     if (!source) return hold(one);
     const [start, end] = [one.span.start / 1e6, one.span.end / 1e6];
     const fail = () => {

@@ -2,6 +2,7 @@
 
 import { keyframeUrl } from "../api.js";
 import { basket } from "../basket.js";
+import { many } from "../count.js";
 import { h, icon } from "../dom.js";
 import { picture } from "../parts/card.js";
 import { link } from "../router.js";
@@ -12,8 +13,6 @@ import { play } from "./play.js";
 const ROW = 72; // as the style sheet has it
 const BEYOND = 5;
 const MOST_KEPT = 500;
-
-const many = (count, one) => `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
 
 const keyOf = ({ title_id, ingest_id, span }) => JSON.stringify([title_id, ingest_id, span.start, span.end]);
 
@@ -58,14 +57,14 @@ export function selectionPanel(data, on) {
 
   const clips = (held, times) => (i) => {
     const { title: one, shot } = data.of(i, held);
-    return { title_id: one.title_id, title: one.title, ingest_id: one.ingest_id, shot, span: times(i), rate: one.frame_rate, timecode: one.timecode };
+    return { title_id: one.title_id, title: one.title, ingest_id: one.ingest_id, shot, span: times(i), rate: one.frame_rate, timecode: one.timecode, poster: one.poster };
   };
 
   function row(place) {
     const i = ids[place];
     const one = clip(i);
     const name = `shot ${one.shot} of ${one.title}`;
-    const shot = picture(keyframeUrl(one.title_id, one.ingest_id, one.shot));
+    const shot = picture(keyframeUrl(one));
     const item = h("div", { class: "atlas-row", role: "listitem", "aria-setsize": ids.length, "aria-posinset": place + 1 },
       link(`/titles/${encodeURIComponent(one.title_id)}?t=${one.span.start}`, { class: "atlas-row-open" },
         shot,

@@ -74,7 +74,7 @@ export function twoMaps(title, a, b, signal) {
       if (pair[i].shot === shot) return;
       pair[i].shot = shot;
       pair[i].name.textContent = `${i ? "↓" : "→"} shot ${shot}`;
-      pair[i].box.replaceChildren(picture(keyframeUrl(about.title_id, about.ingest_id, shot)));
+      pair[i].box.replaceChildren(picture(keyframeUrl(about, shot)));
     });
     line.hidden = true;
   }

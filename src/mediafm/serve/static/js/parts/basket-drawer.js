@@ -101,10 +101,12 @@ export function makeDrawer() {
   return { element, toggle, onchange: (fn) => hearers.add(fn) };
 }
 
+const seconds = ({ start, end }) => `${((end - start) / 1e6).toFixed(end - start < 1e7 ? 2 : 1)} s`;
+
 /** A clip: `{element, call}`, where `call` gives it another name. */
 function row(one, place, count) {
   const times = [one.span.start, one.span.end].map((us) => timeOf(us, one.rate, one.timecode));
-  const shown = picture(one.ingest_id !== undefined && one.shot !== null ? keyframeUrl(one.title_id, one.ingest_id, one.shot) : null);
+  const shown = picture(one.ingest_id !== undefined && one.shot !== null ? keyframeUrl(one) : null);
   const name = h("input", { class: "input basket-name", placeholder: unnamed(one, place), maxlength: 500, autocomplete: "off", "aria-label": `Name of clip ${place + 1}`, "data-act": `name-${place}`,
     oninput: () => basket.rename(place, name.value) });
   const acts = new Map();
@@ -132,7 +134,7 @@ function row(one, place, count) {
       act("up", "Earlier", "up", () => move(place - 1, "up"), place > 0),
       act("down", "Later", "down", () => move(place + 1, "down"), place < count - 1),
       act("remove", "Take out", "close", removed),
-      h("span", { class: "times quiet" }, `${((one.span.end - one.span.start) / 1e6).toFixed(1)} s`)));
+      h("span", { class: "times quiet" }, seconds(one.span))));
 
   function call(given) {
     if (name.value !== given) name.value = given;

@@ -35,7 +35,7 @@ export function hitPath(hit) {
 
 /** A shot: `onopen` instead of a link, `actions` below, `said` (a node) instead of its words. */
 export function shotCard(hit, { score = false, why = false, onopen = null, actions = null, said = null } = {}) {
-  const shown = picture(keyframeUrl(hit.title_id, hit.ingest_id, hit.shot));
+  const shown = picture(keyframeUrl(hit));
   shown.append(h("span", { class: "picture-time" }, clock(hit.span.start)));
   skim(shown, hit, hit.shot);
   const inside = [

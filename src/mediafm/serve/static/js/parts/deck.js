@@ -69,7 +69,7 @@ export function makeDeck({ stage, video, frame, rate }) {
       const end = until;
       pause();
       seek(end - (rate ? frame : 2 * LEAD));
-    } else if ((speed < 0 && at <= 0) || (speed > 0 && !byVideo() && at >= stage.duration - 1)) {
+    } else if ((speed < 0 && at <= 0) || (speed > 0 && !byVideo() && at >= stage.last)) {
       pause();
     } else {
       loop = requestAnimationFrame(tick);
@@ -92,7 +92,7 @@ export function makeDeck({ stage, video, frame, rate }) {
   }
 
   function play(speed = chosen) {
-    if (speed > 0 && stage.state.time >= stage.duration - frame) seek(0);
+    if (speed > 0 && stage.state.time >= stage.last - frame / 4) seek(0);
     stage.set({ playing: true, speed });
     run();
   }

@@ -18,6 +18,7 @@ export function toBasket({ title, stage, finder }, span, name) {
     name: name || said.slice(0, 60) || `Shot ${shot}`,
     rate: title.frame_rate,
     timecode: title.timecode,
+    poster: title.poster,
   });
   toast("In the basket", { kind: "ok" });
 }

@@ -143,7 +143,7 @@ export function makePlayer({ title, stage, finder, frame }) {
     if (video && viewer.classList.contains("has-frame")) return;
     asked = shot;
     const next = new Image();
-    next.src = keyframeUrl(title.title_id, title.ingest_id, shot);
+    next.src = keyframeUrl(title, shot);
     next.decode().then(
       () => {
         if (asked !== shot) return;

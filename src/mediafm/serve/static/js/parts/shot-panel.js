@@ -77,7 +77,7 @@ export function shotPanel(about, live) {
     // A held arrow key passes many shots; only the one it stops at is asked about.
     wanted = setTimeout(() => {
       if (title.poster && shot >= 0) {
-        picture.src = keyframeUrl(title.title_id, title.ingest_id, shot);
+        picture.src = keyframeUrl(title, shot);
         picture.alt = `Keyframe of shot ${shot}`;
       }
       if (shot >= 0) showScene(shot);

@@ -46,6 +46,8 @@ export function similarityPanel(about, live) {
   const cosine = h("p", { class: "sim-cosine", "aria-live": "polite" });
   const controls = h("div", { class: "similar-controls" });
   const problem = h("div", {});
+  const panel = h("div", { class: "sim-panel" }, controls, grid,
+    h("div", { class: "sim-pairs" }, pictures.map(({ button }) => button)), cosine, problem);
   const ground = document.createElement("canvas");
   let map = null;
   let levels = null;
@@ -127,7 +129,7 @@ export function similarityPanel(about, live) {
     const shots = cursor.map((cell) => map.edges[cell]);
     cosine.textContent = `Cosine ${value.toFixed(2)}${edge}: shots ${shots[0]} and ${shots[1]}`;
     pictures.forEach(({ img, line, button }, i) => {
-      if (title.poster) img.src = keyframeUrl(title.title_id, title.ingest_id, shots[i]);
+      if (title.poster) img.src = keyframeUrl(title, shots[i]);
       line.textContent = `${i ? "↓" : "→"} ${shots[i]}  ·  ${words.short(start(cursor[i]))}`;
       button.setAttribute("aria-label", `Go to shot ${shots[i]}, ${words.short(start(cursor[i]))}`);
     });
@@ -176,7 +178,7 @@ export function similarityPanel(about, live) {
   }
 
   catalog().then((held) => {
-    if (!held.features.length) return problem.replaceChildren(h("p", { class: "problem" }, "The catalog has no features."));
+    if (!held.features.length) return panel.replaceChildren(h("p", { class: "problem" }, "The catalog has no features to compare by."));
     features = held.features.includes("context") ? "context" : held.features[0];
     controls.append(featureSwitch(features, (next) => {
       features = next;
@@ -190,6 +192,5 @@ export function similarityPanel(about, live) {
   about.onclean(() => observer.disconnect());
   about.ontheme(live.relay(colour));
   live.watch("shot", overlay);
-  return h("div", { class: "sim-panel" }, controls, grid,
-    h("div", { class: "sim-pairs" }, pictures.map(({ button }) => button)), cosine, problem);
+  return panel;
 }

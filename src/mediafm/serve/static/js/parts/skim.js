@@ -76,7 +76,7 @@ export function skim(picture, title, own = null) {
     sharp.hidden = true;
     sharp.removeAttribute("src");
     if (shot === own) return;
-    rest = setTimeout(() => { sharp.src = keyframeUrl(title.title_id, title.ingest_id, shot); }, REST);
+    rest = setTimeout(() => { sharp.src = keyframeUrl(title, shot); }, REST);
     const { width, height, columns, per_page } = layout.strip;
     const page = Math.floor(shot / per_page);
     const place = shot % per_page;

@@ -3,6 +3,8 @@
  * Topics: "time", "shot", "playing", "marks", "view" (of the player). Nobody changes the state but by `set`.
  */
 
+import { frameNear, frameTime } from "../time.js";
+
 /** The last place of `sorted` that is not above `value`; -1 where all are. */
 export function bisect(sorted, value) {
   let low = 0;
@@ -44,11 +46,17 @@ export function makeStage({ duration, starts, ends }) {
     for (const listen of listeners.get(topic) ?? []) listen(state);
   }
 
+  /** The last moment that can be shown: where the last frame begins. */
+  function last({ rate }) {
+    if (!rate) return Math.max(0, duration - 1);
+    return Math.max(0, frameTime(frameNear(duration, rate) - 1, rate), starts.at(-1) ?? 0);
+  }
+
   function set(changes) {
     const topics = new Set();
     const next = { ...changes };
     if ("time" in next) {
-      next.time = Math.max(0, Math.min(Math.round(next.time), Math.max(0, duration - 1)));
+      next.time = Math.max(0, Math.min(Math.round(next.time), last(stage)));
       next.shot = starts.length ? Math.max(0, bisect(starts, next.time)) : -1;
     }
     for (const [name, value] of Object.entries(next)) {
@@ -62,7 +70,7 @@ export function makeStage({ duration, starts, ends }) {
     }
   }
 
-  return {
+  const stage = {
     duration,
     starts,
     ends,
@@ -71,6 +79,9 @@ export function makeStage({ duration, starts, ends }) {
     // Those of the title, told by who knows it; without a rate, a frame is a guess.
     frame: 40000,
     rate: null,
+    get last() {
+      return last(stage);
+    },
     /** Calls `listen(state)` when one of the topics (separated by spaces) changes; gives the way to stop. */
     on(topics, listen) {
       const names = topics.split(" ");
@@ -103,4 +114,5 @@ export function makeStage({ duration, starts, ends }) {
       return starts.length ? Math.max(0, bisect(starts, time)) : -1;
     },
   };
+  return stage;
 }

@@ -80,7 +80,7 @@ export function suggestionsPanel(about, live) {
       h("div", { class: "suggestion-head" },
         title.poster
           ? h("button", { type: "button", class: "suggestion-picture", "aria-label": `Go to ${what}`, onclick: () => deck.seek(one.span.start) },
-            h("img", { src: keyframeUrl(title.title_id, title.ingest_id, shot), alt: "", loading: "lazy" }))
+            h("img", { src: keyframeUrl(title, shot), alt: "", loading: "lazy" }))
           : null,
         h("div", { class: "suggestion-about" },
           h("p", { class: "suggestion-name" },

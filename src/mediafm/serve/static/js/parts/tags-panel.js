@@ -124,7 +124,7 @@ export function tagsPanel(about, live) {
     if (scene) {
       const i = scenes.indexOf(scene);
       now.replaceChildren(
-        h("h2", { id: "tags-now-name" }, `Scene ${i + 1} of ${scenes.length}`),
+        h("h2", { id: "tags-now-name" }, scenes.length === 1 ? "The whole title" : `Scene ${i + 1} of ${scenes.length}`),
         h("p", { class: "quiet times" }, `${words.short(scene.span.start)}–${words.short(scene.span.end)}`),
         ...scene.items.map(card));
     } else {

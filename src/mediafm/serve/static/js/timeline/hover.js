@@ -37,7 +37,7 @@ export function makeHover({ title, stage, sprites, finder, words }) {
     }
     timer = setTimeout(() => {
       sharp.onload = () => (sharp.hidden = false);
-      sharp.src = keyframeUrl(title.title_id, title.ingest_id, shot);
+      sharp.src = keyframeUrl(title, shot);
     }, SHARP_AFTER);
   }
 

@@ -1,6 +1,7 @@
 /** The catalog: every title with a picture, filtered and in order. */
 
 import { api } from "../api.js";
+import { many } from "../count.js";
 import { clear, h } from "../dom.js";
 import { titleCard } from "../parts/card.js";
 import { gridKeys } from "../parts/grid-keys.js";
@@ -36,7 +37,7 @@ export default async function view(root, _params, query, signal) {
   root.append(
     h("div", { class: "catalog-head" },
       h("div", {}, h("h1", {}, "Catalog"), h("p", { class: "facts" },
-        h("span", {}, `${about.titles.toLocaleString("en")} titles`), h("span", {}, `${about.shots.toLocaleString("en")} shots`), h("span", {}, lasting(about.duration)))),
+        h("span", {}, many(about.titles, "title")), h("span", {}, many(about.shots, "shot")), h("span", {}, lasting(about.duration)))),
       controls),
     count, grid, failed, more);
 
@@ -53,7 +54,7 @@ export default async function view(root, _params, query, signal) {
     grid.append(...page.items.map(titleCard));
     shown += page.items.length;
     const filtered = ["q", "series", "genre", "tag", "kind"].some((name) => wanted[name]);
-    count.textContent = filtered ? `${page.total === 1 ? "1 title" : `${page.total} titles`} of ${about.titles}` : "";
+    count.textContent = filtered ? `${many(page.total, "title")} of ${about.titles.toLocaleString("en")}` : "";
     more.hidden = shown >= page.total;
     history.replaceState({ ...history.state, titles: shown }, "");
     if (!page.total) grid.append(h("p", { class: "state empty" }, "No title is like that. ", h("button", { class: "link", type: "button", onclick: reset }, "Show all")));
@@ -86,6 +87,7 @@ export default async function view(root, _params, query, signal) {
   function reset() {
     for (const name of Object.keys(wanted)) wanted[name] = "";
     controls.reset();
+    controls.elements[0].focus();
     change("q", "");
   }
 
@@ -124,6 +126,6 @@ function filterBar(about, wanted, change) {
   const sort = h("select", { class: "input", "aria-label": "Order", onchange: () => change("sort", sort.value) },
     SORTS.map(([value, label]) => h("option", { value: value === "title" ? "" : value }, label)));
   sort.value = wanted.sort;
-  const form = h("form", { class: "filters", onsubmit: (event) => event.preventDefault() }, field, menus, sort);
+  const form = h("form", { class: "filters", onsubmit: (event) => event.preventDefault(), onreset: () => clearTimeout(timer) }, field, menus, sort);
   return form;
 }

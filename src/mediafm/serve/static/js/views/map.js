@@ -1,6 +1,7 @@
 /** The map: all shots of the catalog at a glance, to look round in, select and play. */
 
 import { api, keyframeUrl } from "../api.js";
+import { many } from "../count.js";
 import { h, icon, s } from "../dom.js";
 import { hues, parse, pixel } from "../map/colours.js";
 import { mapData } from "../map/data.js";
@@ -149,7 +150,7 @@ export default async function view(root, _params, query, signal = new AbortContr
     if (left && about.points) lines.push(h("p", { class: "quiet" }, left));
     state.hidden = !lines.length;
     state.replaceChildren(...lines);
-    said.textContent = about.points ? `${about.points.toLocaleString("en")} shots` : "";
+    said.textContent = about.points ? many(about.points, "shot") : "";
   }
 
   async function paint() {
@@ -204,7 +205,7 @@ export default async function view(root, _params, query, signal = new AbortContr
 
   function image(i) {
     const { title, shot } = data.of(i);
-    const shown = h("img", { src: keyframeUrl(title.title_id, title.ingest_id, shot), alt: "", decoding: "async" });
+    const shown = h("img", { src: keyframeUrl(title, shot), alt: "", decoding: "async" });
     shown.addEventListener("error", () => shown.remove());
     return shown;
   }
@@ -235,7 +236,7 @@ export default async function view(root, _params, query, signal = new AbortContr
     stage.tell("lit", { ids: some ? ids : null });
     stage.tell("marks", { ids: [] });
     panel.show(ids, where, focus && matchMedia("(pointer: fine)").matches);
-    if (some) stage.say.textContent = `${ids.length} shots selected`;
+    if (some) stage.say.textContent = `${many(ids.length, "shot")} selected`;
   }
 
   /** Selects what a search finds; within what is selected, where something is. */

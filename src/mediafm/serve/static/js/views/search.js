@@ -2,6 +2,7 @@
 
 import { api } from "../api.js";
 import { basket } from "../basket.js";
+import { many } from "../count.js";
 import { h, icon } from "../dom.js";
 import { hitPath, shotCard } from "../parts/card.js";
 import { gridKeys } from "../parts/grid-keys.js";
@@ -13,7 +14,7 @@ const WAYS = { words: "Exact words", text: "Meaning of what is said", video: "Pi
 
 /** The view of `/search?q=`; filters change the results, and leave the rest of the page alone. */
 export default async function view(root, _params, query, signal) {
-  const words = query.get("q") ?? "";
+  const words = (query.get("q") ?? "").trim();
   document.title = words ? `${words} · mediafm` : "Search · mediafm";
   const results = h("div", {});
   let turn = 0;
@@ -52,7 +53,7 @@ export default async function view(root, _params, query, signal) {
   const waited = words ? look() : null; // beside the next question
   const about = await api.get("/catalog", null, { signal });
   root.append(h("div", { class: "catalog-head" },
-    h("div", {}, h("h1", {}, words ? `“${words}”` : "Search")),
+    h("div", {}, h("h1", { class: "asked" }, words ? `“${words}”` : "Search")),
     controls(about, query, change, signal)), results);
   if (!words) {
     results.append(h("p", { class: "state empty" }, "Type above what is said in a shot or what it is about, and press Enter."));
@@ -66,7 +67,7 @@ export default async function view(root, _params, query, signal) {
 function found(answer, words, count, onmore) {
   const by = answer.by.map((way) => (WAYS[way] ?? way).toLowerCase()).join(" and ");
   const number = answer.hits.length;
-  const line = h("p", { class: "count-line", role: "status" }, number ? `${number} ${number === 1 ? "shot" : "shots"}, found by ${by}` : "");
+  const line = h("p", { class: "count-line", role: "status" }, number ? `${many(number, "shot")}, found by ${by}` : "");
   const notes = answer.notes.map((note) => h("p", { class: "note" }, note));
   if (!number) {
     return [line, ...notes, h("div", { class: "state empty" }, h("h2", {}, "Nothing stands out"),
@@ -93,7 +94,7 @@ function actions(hit) {
   return [
     h("button", { class: "tool", type: "button", "aria-label": `Add to the basket: shot ${hit.shot} of ${hit.title}`, title: "Add to the basket",
       onclick: () => {
-        basket.add({ title_id: hit.title_id, title: hit.title, ingest_id: hit.ingest_id, shot: hit.shot, span: hit.span, name: "", rate: hit.frame_rate ?? "", timecode: hit.timecode });
+        basket.add({ title_id: hit.title_id, title: hit.title, ingest_id: hit.ingest_id, shot: hit.shot, span: hit.span, name: "", rate: hit.frame_rate ?? "", timecode: hit.timecode, poster: hit.poster });
         toast("In the basket");
       } }, icon("plus")),
     h("a", { class: "tool", href: `${hitPath(hit)}&panel=similar`, "aria-label": `More like shot ${hit.shot} of ${hit.title}`, title: "More like this" }, icon("alike")),

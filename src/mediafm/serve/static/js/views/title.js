@@ -1,6 +1,7 @@
 /** One title: player, timeline, and what is known of it. */
 
 import { api } from "../api.js";
+import { many } from "../count.js";
 import { h } from "../dom.js";
 import { aboutPanel } from "../parts/about-panel.js";
 import { makeAnswers } from "../parts/answers.js";
@@ -43,7 +44,7 @@ function heading(title) {
     title.year,
     title.genres.slice(0, 3).join(", "),
     clock(title.duration),
-    `${title.shots} shots`,
+    many(title.shots, "shot"),
   ].filter(Boolean);
   return h("header", { class: "title-head" },
     h("h1", {}, title.title),
