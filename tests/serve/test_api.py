@@ -293,9 +293,10 @@ def test_a_catalog_that_grows_is_seen(tmp_path, settings, monkeypatch):
 
 def test_a_title_that_is_erased_under_a_question(tmp_path, settings, monkeypatch):
     """Asked again, it is not there: the server has looked anew."""
-    from mediafm.serve import library
+    from mediafm.serve import app, library
 
     monkeypatch.setattr(library, "_FRESH", 1e9)
+    monkeypatch.setattr(app, "_JUST", 0.0)
     catalog = synthetic.make_catalog(tmp_path / "catalog", [12] * 5)
     own = dataclasses.replace(settings, catalog=str(tmp_path / "catalog"))
     with TestClient(create_app(own), base_url=ORIGIN) as client:

@@ -87,6 +87,7 @@ def test_scenes_lie_together_and_the_map_is_kept(own, projections, monkeypatch):
     third.close()
 
 
+@pytest.mark.slow
 def test_a_title_that_comes_later_changes_the_map(own, projections):
     first = wait(projections, Library(own).view())
     catalog = Catalog.open(own.catalog)
@@ -103,6 +104,7 @@ def test_a_title_that_comes_later_changes_the_map(own, projections):
     assert len(list(own.cache.glob("maps/*"))) == 1  # nothing stays of what was
 
 
+@pytest.mark.slow
 def test_vectors_made_anew_under_the_same_ingest_are_seen(own, projections):
     view = Library(own).view()
     first = wait(projections, view)
@@ -118,6 +120,7 @@ def test_vectors_made_anew_under_the_same_ingest_are_seen(own, projections):
     assert second.drawn.etag != first.drawn.etag
 
 
+@pytest.mark.slow
 def test_the_map_of_a_version_that_is_gone_is_removed(own, projections):
     catalog = Catalog.open(own.catalog)
     catalog.create_version(VersionRecord("brief", "fb", 8))

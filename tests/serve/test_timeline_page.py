@@ -115,6 +115,7 @@ def middle(page):
 # ---- pictures
 
 
+@pytest.mark.slow
 def test_a_long_title_fetches_its_pictures_once_and_rests(page):
     asked = opened(page)
     page.wait_for_timeout(1500)
@@ -141,6 +142,7 @@ def test_a_long_title_fetches_its_pictures_once_and_rests(page):
 # ---- moving
 
 
+@pytest.mark.slow
 def test_scrubbing_beyond_the_edge_goes_on_little_by_little(page):
     opened(page, 400, 18)
     nearer(page, 6)
@@ -172,6 +174,7 @@ def test_scrubbing_beyond_the_edge_goes_on_little_by_little(page):
     assert abs(time(page) - start) < 5
 
 
+@pytest.mark.slow
 def test_one_can_look_elsewhere_while_it_plays(page):
     opened(page, 400, 18)
     nearer(page, 12)

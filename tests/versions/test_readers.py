@@ -69,6 +69,7 @@ def fill(uri, name, pause=0.0):
     return catalog
 
 
+@pytest.mark.slow
 def test_a_reader_in_a_loop_meets_no_half_version_and_no_error(catalog):
     fill(catalog.uri, "v0").promote("v0")
     reader = start(_READ, catalog.uri)

@@ -132,6 +132,8 @@ def _on_error(request: Request, error: Exception) -> JSONResponse:
 
 
 _CHANGED = "the catalog has just changed: ask again"
+_JUST = 0.3
+"""Seconds after a look at the catalog in which errors are believed: looking takes a while."""
 
 
 def _is_past(request: Request, error: Exception) -> bool:
@@ -139,7 +141,7 @@ def _is_past(request: Request, error: Exception) -> bool:
     view, library = getattr(request.state, "view", None), request.app.state.library
     if view is None or isinstance(error, StorageError | UnavailableError):
         return False
-    library.look()
+    library.look(_JUST)
     return isinstance(error, StaleError) or library.shown() is not view
 
 

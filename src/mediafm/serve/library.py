@@ -128,10 +128,16 @@ class Library:
         """The catalog as it was when somebody last looked."""
         return self._view
 
-    def look(self) -> None:
-        """Sees at once what has changed."""
+    def look(self, after: float = 0.0) -> None:
+        """Sees at once what has changed.
+
+        Args:
+            after: Seconds from the last look within which this one is left out.
+        """
         with self._lock:
-            self._look(time.monotonic())
+            now = time.monotonic()
+            if now - self._looked >= after:
+                self._look(now)
 
     def _look(self, now: float) -> None:
         try:
