@@ -68,6 +68,39 @@ def test_more_like_this_of_a_search_opens_that_panel(page):
     ).to_be_visible()
 
 
+def test_the_address_of_a_title_holds_its_marks_and_its_panel(title, browser, served):
+    title.get_by_role("slider", name="Timeline").focus()
+    title.keyboard.press("i")
+    title.keyboard.press("ArrowDown")
+    title.keyboard.press("o")
+    title.get_by_role("tab", name="Tags").click()
+    title.wait_for_function("() => /t=.*in=.*out=.*panel=tags/.test(location.search)")
+    marks = title.get_by_role("group", name="Marked clip")
+    said = marks.inner_text()
+    where = title.get_by_role("slider", name="Timeline").get_attribute("aria-valuetext")
+    with watched(browser, served.url) as other:  # somebody else, to whom it was sent
+        other.goto(title.url)
+        expect(other.get_by_role("tab", name="Tags")).to_have_attribute("aria-selected", "true")
+        assert other.get_by_role("group", name="Marked clip").inner_text() == said
+        expect(other.get_by_role("slider", name="Timeline")).to_have_attribute(
+            "aria-valuetext", where
+        )
+    marks.get_by_role("button", name="Clear").click()
+    title.wait_for_function("() => !/in=|out=/.test(location.search)")
+
+
+@pytest.mark.parametrize(
+    "marks",
+    ["in=9000000&out=9000000", "in=9&out=3", "in=-1", "out=1e6", "in=999999999999", "in=&out=x"],
+)
+def test_marks_of_an_address_that_no_title_has_are_none(page, marks):
+    page.goto(f"/titles/{T}?{marks}&panel=nothing")
+    expect(page.get_by_role("tab", name="Shot")).to_have_attribute("aria-selected", "true")
+    bar = page.get_by_role("group", name="Marked clip")
+    expect(bar.get_by_role("button", name="Add shot")).to_be_visible()
+    expect(bar.get_by_role("button", name="Clear")).to_be_hidden()
+
+
 def test_a_filter_that_is_typed_last_does_not_follow_to_another_view(page):
     page.goto("/")
     card = page.locator(".title-card a").first

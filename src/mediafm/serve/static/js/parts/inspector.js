@@ -63,6 +63,7 @@ export function makeInspector({ stage }, panels) {
       if (first) lives[next] = makeLive(stage);
       lives[next].turn(true);
       if (first) bodies[next].append(panels[next].make(lives[next]));
+      stage.set({ panel: id });
     }
     tabs[next].scrollIntoView?.({ block: "nearest", inline: "nearest" });
     if (focus) tabs[next].focus();

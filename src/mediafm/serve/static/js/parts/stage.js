@@ -1,6 +1,6 @@
 /**
  * What player, timeline and panels of a title share: where we are, whether it plays, what is marked.
- * Topics: "time", "shot", "playing", "marks", "view" (of the player). Nobody changes the state but by `set`.
+ * Topics: "time", "shot", "playing", "marks", "view" (of the player), "panel" (at the side). Nobody changes the state but by `set`.
  */
 
 import { frameNear, frameTime } from "../time.js";
@@ -26,6 +26,7 @@ const TOPICS = {
   markOut: "marks",
   mode: "view",
   captions: "view",
+  panel: "panel",
 };
 
 /** The state of a title page; `starts` are those of its shots. */
@@ -39,6 +40,7 @@ export function makeStage({ duration, starts, ends }) {
     markOut: null,
     mode: "strip",
     captions: false,
+    panel: null,
   };
   const listeners = new Map();
 
@@ -65,7 +67,7 @@ export function makeStage({ duration, starts, ends }) {
       topics.add(TOPICS[name]);
     }
     // The shot first: who draws both at "time" finds pictures already asked for.
-    for (const topic of ["shot", "time", "playing", "marks", "view"]) {
+    for (const topic of ["shot", "time", "playing", "marks", "view", "panel"]) {
       if (topics.has(topic)) tell(topic);
     }
   }

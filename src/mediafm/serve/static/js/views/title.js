@@ -7,6 +7,7 @@ import { aboutPanel } from "../parts/about-panel.js";
 import { makeAnswers } from "../parts/answers.js";
 import { makeInspector } from "../parts/inspector.js";
 import { marksBar } from "../parts/marks.js";
+import { keepPlace, placeOf } from "../parts/place.js";
 import { cueFinder, makePlayer } from "../parts/player.js";
 import { shotPanel } from "../parts/shot-panel.js";
 import { similarPanel } from "../parts/similar-panel.js";
@@ -85,29 +86,10 @@ function splitter(page) {
   return bar;
 }
 
-/** Keeps the time in the address, so that it can be handed on and come back to. */
-function keepAddress(stage) {
-  let timer = 0;
-  const off = stage.on("time", () => {
-    clearTimeout(timer);
-    if (stage.state.playing) return;
-    timer = setTimeout(() => {
-      const query = new URLSearchParams(location.search);
-      query.set("t", String(stage.state.time));
-      history.replaceState(history.state, "", `${location.pathname}?${query}`);
-    }, 300);
-  });
-  return () => {
-    clearTimeout(timer);
-    off();
-  };
-}
-
 /** The view of /titles/{id}. */
 export async function titleView(root, params, query, signal) {
   const id = params.id ?? params.title_id;
-  const asked = query instanceof URLSearchParams ? Object.fromEntries(query) : query ?? {};
-  const version = asked.version || null;
+  const version = query.get("version") || null;
   const path = `/titles/${encodeURIComponent(id)}`;
   const cleanups = [];
   const [title, timeline] = await Promise.all([path, `${path}/timeline`].map((one) => api.get(one, null, { signal })));
@@ -157,15 +139,16 @@ export async function titleView(root, params, query, signal) {
   cleanups.push(
     () => document.documentElement.classList.remove("app-page"),
     bindKeys({ ...about, timeline: track, transport }),
-    keepAddress(stage),
     () => transport.destroy(),
     () => inspector.destroy(),
     () => track.destroy(),
     () => player.destroy(),
   );
-  const time = Number(asked.t);
-  if (Number.isFinite(time) && time > 0) player.deck.seek(time);
-  inspector.open(PANELS.some(([panel]) => panel === asked.panel) ? asked.panel : "shot");
+  const place = placeOf(query, title);
+  if (place.time > 0) player.deck.seek(place.time);
+  stage.set({ markIn: place.markIn, markOut: place.markOut });
+  inspector.open(PANELS.some(([panel]) => panel === place.panel) ? place.panel : "shot");
+  cleanups.push(keepPlace(stage));
 
   // What is seen first is there; now what takes probes, scenes, or a file.
   answers.ready = answers.load().catch(() => {});
