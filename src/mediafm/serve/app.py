@@ -37,6 +37,7 @@ from mediafm.serve.routes import (
 from mediafm.serve.schemas import Problem
 from mediafm.serve.security import Guard
 from mediafm.serve.settings import Settings
+from mediafm.serve.turns import IN_TURN, make_turns
 
 LOG = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ _ROUTERS = (
     catalog, export, pictures, media, story, suggest, search, titles, answers, map, versions,
     compare, session,
 )  # fmt: skip
+_COMPUTING = (story, suggest, search)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -97,8 +99,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.library, app.state.settings = library, settings
     app.state.projections, app.state.proxies = projections, proxies
-    for router in (*(module.router for module in _ROUTERS), titles.whole):
-        app.include_router(router, prefix="/api")
+    app.state.turns = make_turns()
+    for module in _ROUTERS:
+        waits = [IN_TURN] if module in _COMPUTING else []
+        app.include_router(module.router, prefix="/api", dependencies=waits)
+    app.include_router(titles.whole, prefix="/api")
     app.add_exception_handler(MediaFMError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)

@@ -14,6 +14,7 @@ from mediafm.serve.conditional import not_modified
 from mediafm.serve.library import View, ViewOf
 from mediafm.serve.problems import NotFoundError
 from mediafm.serve.schemas import TitleId
+from mediafm.serve.turns import IN_TURN
 
 router = APIRouter(
     tags=["pictures"],
@@ -54,7 +55,7 @@ def keyframe(
     return _jpeg(request, view, record, v, f"shot-{shot}", read)
 
 
-@router.get("/titles/{title_id:path}/strip/{page}.jpg", responses=JPEG)
+@router.get("/titles/{title_id:path}/strip/{page}.jpg", responses=JPEG, dependencies=[IN_TURN])
 def strip(
     title_id: TitleId, page: Number, request: Request, view: ViewOf, v: Ingest = None
 ) -> Response:
