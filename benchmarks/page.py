@@ -12,7 +12,9 @@ First view: from the start of the navigation until the first pictures of the vie
 new browser context each time (nothing cached). Tasks: the longest on the main thread while
 something is moved, from the browser's own list of tasks over 50 ms. Frames: those that the screen's
 rhythm has and the page has not, in the same browser and by turns with a page that has nothing on it
-but is given the same wheel and pointer.
+but is given the same wheel and pointer. On a shared machine the host takes processors away for a
+while ("steal"), and then every page drops frames and every task is long: a pair of runs that lost
+more than a hundredth of the time is done again, and the table says what the counted ones lost.
 
 Soak: through the catalog, titles, timelines, searches and the map, again and again; the
 browser's heap after a collection, nodes of the document, and the server's memory, once a minute.
@@ -30,12 +32,15 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from serve import about, machine, running, serving
 
 ROUNDS = 9
 MOVING = 6.0
+PAIRS = 3
+# Pairs at most, and the share of the processors' time that the host may take from one that counts.
+PAIRS_AT_MOST, STEAL = 12, 0.01
 LIMIT_MS = 50
 EMPTY = "data:text/html,<!doctype html><title>empty</title><body style='height:4000px'>"
 
@@ -173,45 +178,81 @@ def moving(browser: Any, url: str, only: Sequence[str] = ()) -> list[str]:
         ("map, hover", "/map", chart, hover),
     ]  # fmt: skip
     lines = [
-        f"moved for {MOVING:.0f} s, three times; frames dropped in a hundred, tasks over 50 ms"
+        f"moved for {MOVING:.0f} s, {PAIRS} pairs; frames dropped in a hundred, tasks over 50 ms"
     ]
     lines.append(
         f"{'':20}{'dropped':>9}{'empty page':>12}{'ratio':>8}{'tasks':>7}{'longest ms':>12}"
+        f"{'on empty':>10}{'pairs':>7}{'steal %':>9}"
     )
     for name, path, place, act in plans:
         if only and not name.startswith(tuple(only)):
             continue
-        ours, empty, tasks = [], [], []
-        for _ in range(3):
-            for own in (True, False):
-                context = browser.new_context(viewport={"width": 1280, "height": 800})
-                page = context.new_page()
-                page.goto(url + path if own else EMPTY)
-                if own:
-                    page.wait_for_timeout(4000)
-                x, y = middle(page, place) if own and place else (640.0, 420.0)
-                if own and "timeline" in name:
-                    for _ in range(5):
-                        page.keyboard.press("+")
-                    page.wait_for_timeout(500)
-                page.evaluate(WATCH)
-                page.wait_for_timeout(200)
-                page.evaluate(TAKE)
-                act(page, x, y)
-                found = page.evaluate(TAKE)
-                frames = found["frames"]
-                usual = statistics.median(frames)
-                dropped = sum(round(one / usual) - 1 for one in frames if one > 1.5 * usual)
-                share = 100 * dropped / (len(frames) + dropped)
-                (ours if own else empty).append(share)
-                if own:
-                    tasks += found["tasks"]
-                context.close()
-        half, base = statistics.median(ours), statistics.median(empty)
-        ratio = f"{half / base:8.2f}" if base else f"{'-':>8}"
+        pairs: list[tuple[float, Moved, Moved]] = []
+        done = 0
+        while done < PAIRS_AT_MOST and sum(one[0] <= STEAL for one in pairs) < PAIRS:
+            before = stolen()
+            mine = moved(browser, url + path, place, act, "timeline" in name)
+            base = moved(browser, EMPTY, None, act, False)
+            pairs.append((share(before, stolen()), mine, base))
+            done += 1
+        # Those that lost least; all of them may have lost more than allowed, and the table says so.
+        best = sorted(pairs, key=lambda one: one[0])[:PAIRS]
+        ours = statistics.median(one.dropped for _, one, _ in best)
+        empty = statistics.median(one.dropped for _, _, one in best)
+        tasks = [task for _, one, _ in best for task in one.tasks]
+        others = [task for _, _, one in best for task in one.tasks]
+        ratio = f"{ours / empty:8.2f}" if empty else f"{'-':>8}"
         most = f"{max(tasks):12.0f}" if tasks else f"{'-':>12}"
-        lines.append(f"{name:20}{half:9.2f}{base:12.2f}{ratio}{len(tasks):12}{most}")
+        lines.append(
+            f"{name:20}{ours:9.2f}{empty:12.2f}{ratio}{len(tasks):7}{most}"
+            f"{len(others):10}{done:7}{100 * best[-1][0]:9.1f}"
+        )
+        print(lines[-1], flush=True)
     return lines
+
+
+class Moved(NamedTuple):
+    """What one run saw: frames dropped in a hundred, and the tasks over 50 ms."""
+
+    dropped: float
+    tasks: list[float]
+
+
+def moved(
+    browser: Any, url: str, place: str | None, act: Callable[[Any, float, float], None], near: bool
+) -> Moved:
+    """One page, in a browser context of its own, while `act` moves something on it."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.goto(url)
+    if url != EMPTY:
+        page.wait_for_timeout(4000)
+    x, y = middle(page, place) if place else (640.0, 420.0)
+    if near:
+        for _ in range(5):
+            page.keyboard.press("+")
+        page.wait_for_timeout(500)
+    page.evaluate(WATCH)
+    page.wait_for_timeout(200)
+    page.evaluate(TAKE)
+    act(page, x, y)
+    found = page.evaluate(TAKE)
+    context.close()
+    frames = found["frames"]
+    usual = statistics.median(frames)
+    dropped = sum(round(one / usual) - 1 for one in frames if one > 1.5 * usual)
+    return Moved(100 * dropped / (len(frames) + dropped), found["tasks"])
+
+
+def stolen() -> tuple[int, int]:
+    """Clock ticks of all processors: taken by the host, and in all (proc(5), `/proc/stat`)."""
+    ticks = [int(one) for one in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return ticks[7], sum(ticks)
+
+
+def share(before: tuple[int, int], after: tuple[int, int]) -> float:
+    """The part of the processors' time between two readings that the host took."""
+    return (after[0] - before[0]) / max(1, after[1] - before[1])
 
 
 # ---- soak
