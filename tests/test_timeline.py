@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediafm.errors import MediaFMError
-from mediafm.timeline import US, Cue, Span, format_time, parse_time
+from mediafm.timeline import US, Cue, Shot, Span, format_time, parse_time, touched
 
 NTSC = Fraction(30_000, 1001)
 times = st.integers(0, 10_000)
@@ -27,6 +28,15 @@ def test_touches(a, b):
     assert a.touches(b) == inside
     if a.duration and b.duration:
         assert a.touches(b) == b.touches(a)
+
+
+@given(st.lists(st.integers(0, 50), unique=True).map(sorted), spans, st.randoms())
+def test_touched_shots(cuts, span, random):
+    cut_spans = [Span(*pair) for pair in itertools.pairwise(cuts)]
+    kept = [one for one in cut_spans if random.random() < 0.8]  # what comes from elsewhere has gaps
+    shots = [Shot(index, one) for index, one in enumerate(kept)]
+    near = Span(span.start % 60, max(span.start % 60, span.end % 60))
+    assert touched(shots, near) == [shot for shot in shots if shot.span.touches(near)]
 
 
 @given(spans, times)

@@ -7,6 +7,8 @@ Frame counts divided by a nominal frame rate are never used: variable-frame-rate
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -58,9 +60,10 @@ class Span:
 
     def touches(self, other: Span) -> bool:
         """Whether a span, possibly of zero length, lies at least partly inside this one."""
-        if other.duration == 0:
-            return self.contains(other.start)
-        return self.overlap(other) > 0
+        # Without `overlap`: a search asks this of every cue of what it found.
+        if self.start == self.end or other.start >= self.end:
+            return False
+        return self.start < other.end if other.start < other.end else self.start <= other.start
 
     def __str__(self) -> str:
         return f"{format_time(self.start)}-{format_time(self.end)}"
@@ -79,6 +82,18 @@ class Shot:
     index: int
     span: Span
     forced: bool = False
+
+
+def touched(shots: Sequence[Shot], span: Span) -> list[Shot]:
+    """The shots that a span, possibly of zero length, lies in; in a time that hardly grows.
+
+    Args:
+        shots: Shots in temporal order, none overlapping another.
+        span: The span.
+    """
+    first = bisect_right(shots, span.start, key=lambda shot: shot.span.end)
+    last = bisect_left(shots, max(span.end, span.start + 1), key=lambda shot: shot.span.start)
+    return [shot for shot in shots[first:last] if shot.span.touches(span)]
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from mediafm.catalog import TitleRecord
 from mediafm.errors import MediaFMError
 from mediafm.search import Filter, search
 from mediafm.search.text import query_encoders
-from mediafm.timeline import US
+from mediafm.timeline import US, Cue, Shot, Span
 
 WORDS = ["storm", "boats", "cows"]
 
@@ -43,6 +44,16 @@ def test_words_need_no_encoder(catalog):
 def test_a_cue_belongs_to_the_shot_in_which_most_of_it_is_said(catalog):
     [hit] = search(catalog, "taxi", encoders={}).found
     assert (hit.title_id, hit.shot, hit.text) == ("city", 2, "Taxi!")
+
+
+def test_a_cue_without_length_belongs_to_the_shot_that_it_is_in(catalog):
+    spans = [Span(n * US, (n + 1) * US) for n in range(4)]
+    with catalog.writer("play", {}) as w:
+        w.add_shots([Shot(number, span) for number, span in enumerate(spans)])
+        w.add_cues([Cue(Span(2 * US, 2 * US), "Curtain!")])
+        w.commit(TitleRecord("play", "", title="play"))
+    [hit] = search(catalog, "curtain", encoders={}).found
+    assert (hit.title_id, hit.shot, hit.text) == ("play", 2, "Curtain!")
 
 
 def test_what_several_ways_find_comes_first(catalog):

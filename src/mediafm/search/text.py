@@ -19,7 +19,7 @@ from mediafm.encoders.devices import resolve_devices
 from mediafm.errors import EncoderError, FingerprintError, MediaFMError, MissingExtraError
 from mediafm.search.explain import words
 from mediafm.search.filters import EVERYWHERE, Filter
-from mediafm.timeline import Shot, Span
+from mediafm.timeline import Shot, Span, touched
 
 LOG = logging.getLogger(__name__)
 
@@ -251,10 +251,10 @@ class _Ranking:
         """Ranks by the words that a cue shares with the query."""
         rank = 0
         for title_id, cue, score in self.catalog.said(query, self.depth, titles=self.within):
-            shots = self._shots_of(title_id)
-            best = max(shots, key=lambda shot: shot.span.overlap(cue.span), default=None)
-            if best is None or not best.span.touches(cue.span):
+            shots = touched(self._shots_of(title_id), cue.span)
+            if not shots:
                 continue
+            best = max(shots, key=lambda shot: shot.span.overlap(cue.span))
             place = (title_id, best.index)
             if self._holds(*place) and WORDS not in self.because.get(place, {}):
                 rank += 1
