@@ -22,6 +22,7 @@ from mediafm.probes.artifact import Probe
 from mediafm.probes.cells import did_you_mean
 from mediafm.suggest.curves import Track, on_axis, peaks_of
 from mediafm.suggest.fitted import FittedProbes, noted
+from mediafm.suggest.speech import spoken_share
 from mediafm.suggest.suggestion import Scores, percentile
 from mediafm.timeline import US, Cue, Span
 
@@ -347,22 +348,10 @@ def _moving(names: Sequence[str], range_C: Scores, named: bool) -> tuple[list[in
 def _plain(catalog: Catalog, title_id: str, version: str | None) -> Scores:
     """What needs no probe, of every shot: the columns of :data:`_PLAIN`."""
     shots, e_NH = catalog.shots(title_id), unit(catalog.embeddings(version, title_id))
-    spoken = _union([cue.span for cue in catalog.cues(title_id) if cue.kind == "speech"])
     lasts_N = np.array([max(shot.span.duration, 1) for shot in shots], np.float64)
-    said_N = np.array([sum(shot.span.overlap(span) for span in spoken) for shot in shots])
+    said_N = spoken_share([shot.span for shot in shots], catalog.cues(title_id))
     apart_N = 1 - e_NH @ unit(e_NH.mean(axis=0, keepdims=True))[0]
-    return np.stack([60 * US / lasts_N, said_N / lasts_N, apart_N.astype(np.float64)], axis=1)
-
-
-def _union(spans: list[Span]) -> list[Span]:
-    """The same time, without overlaps: two cues at once are no more speech than one."""
-    found: list[Span] = []
-    for span in sorted(spans):
-        if found and span.start <= found[-1].end:
-            found[-1] = Span(found[-1].start, max(found[-1].end, span.end))
-        else:
-            found.append(span)
-    return found
+    return np.stack([60 * US / lasts_N, said_N, apart_N.astype(np.float64)], axis=1)
 
 
 def _said(cues: list[Cue], span: Span) -> str:

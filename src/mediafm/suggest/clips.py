@@ -19,6 +19,7 @@ from mediafm.catalog import Catalog
 from mediafm.catalog.clip import pooled, shots_of, times_of, unit
 from mediafm.errors import MediaFMError
 from mediafm.suggest.fitted import FittedProbes, noted
+from mediafm.suggest.speech import spoken_share
 from mediafm.suggest.suggestion import (
     Scores,
     Suggestion,
@@ -216,10 +217,10 @@ def _rank(
         mean_H = e_NH.mean(axis=0)
         apart_M = 1 - _pooled(e_NH, shots, spans) @ unit(mean_H[None])[0]
         evidence["stands out"] = (apart_M, percentile(apart_M))
-        spoken = [cue.span for cue in cues if cue.kind == "speech"]
+        spoken = any(cue.kind == "speech" for cue in cues)
         if spoken:
-            said_M = np.array([sum(s.overlap(c) for c in spoken) / s.duration for s in spans])
-            evidence["speech"] = (np.minimum(said_M, 1.0), percentile(np.minimum(said_M, 0.7)))
+            said_M = spoken_share(spans, cues)
+            evidence["speech"] = (said_M, percentile(np.minimum(said_M, 0.7)))
         instead = "by what stands out" + (", and by what is said" if spoken else "")
         notes.append(f"neither '{CHOSEN}' nor '{CLICKED}' is fitted: {instead}")
     score_M = np.mean([p_M for _, p_M in evidence.values()], axis=0)
