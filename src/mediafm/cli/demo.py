@@ -18,6 +18,7 @@ from mediafm.timeline import format_time
 
 EXAMPLES = 3
 HITS = 5
+PROBES = "probes"
 
 
 def demo(
@@ -70,6 +71,8 @@ def demo(
     program = shlex.quote(sys.argv[0] if sys.argv else "mediafm")
     say("Go on:")
     say(f"  export MEDIAFM_CATALOG={shlex.quote(str(place))}")
+    probes = f" --probes {shlex.quote(str(out / PROBES))}" if media is None else ""
+    say(f"  {program} serve{probes}  # the page: see, search and cut")
     say(f"  {program} info {shlex.quote(title)}")
     say(f"  {program} similar {shlex.quote(f'{title}@{format_time(middle)}')} --elsewhere")
     say(f"  {program} plot {shlex.quote(title)}")
@@ -92,10 +95,11 @@ def _sample(folder: Path, progress: Progress) -> Path:
 def _probes(
     catalog: Catalog, version: str, labels: Path, out: Path, progress: Progress
 ) -> list[Path]:
-    """Measures every task on the sample's labels, and draws the report."""
+    """Measures every task on the sample's labels, draws the report and keeps the probes."""
     from dataclasses import replace
 
     from mediafm.probes.bench import Bench
+    from mediafm.probes.fit import fit_probe
     from mediafm.probes.study import Contender
     from mediafm.probes.task import built_in, load_task
     from mediafm.report.probes import report
@@ -127,6 +131,10 @@ def _probes(
         rows.append((task.name, task.metric, *cells))
     heads = [f"#{name}" for name in (*(c.name for c in contenders), "ceiling", "chance")]
     print_table("Read by linear heads on titles held out", ["task", "metric", *heads], rows)
+    for task in tasks:
+        fit_probe(bench, study.labels[task.name], contenders[-1]).probe.save(
+            out / PROBES / task.name
+        )
     return [file for file in files if file.suffix == ".html"]
 
 

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from mediafm.cli import fitted
@@ -203,13 +202,10 @@ def fit(
 
     Example: [bold]mediafm probe fit clip-tone --labels tones.csv[/bold]
     """
-    from mediafm.probes.artifact import Probe, check_folder
-    from mediafm.probes.bootstrap import mean_interval
-    from mediafm.probes.evaluate import fit_all
+    from mediafm.probes.artifact import check_folder
     from mediafm.probes.features import spec_text
-    from mediafm.probes.iab import display_names
+    from mediafm.probes.fit import fit_probe
     from mediafm.probes.labels import load_labels
-    from mediafm.probes.metrics import METRICS
     from mediafm.probes.study import Contender
 
     if features and len(features) > 1:
@@ -225,58 +221,34 @@ def fit(
     check_folder(probes / task.name)  # before minutes of work
     before = _held(probes / task.name)
     contender = Contender(spelt, spelt, (version,) if version else (), alone, not no_global)
-    spec = bench.spec(contender)
-    check_model(model, [spec])
-    [run] = bench.measure(own, contender)
-    fitted = fit_all(own, bench.vectors(own, spec, version), seed=bench.seed)
-    interval = mean_interval(METRICS[run.metric], [run.predictions])
-    measured = {
-        "metric": run.metric,
-        **asdict(interval),
-        "chance": run.chance,
-        "clips": len(run.predictions.title_N),
-        "groups": len(run.predictions.groups),
-        "fitted_on": len(own) if own.tested_N is None else int((~own.tested_N).sum()),
-    }
-    # Where calibration finds nothing to go by, all clips get the class's share.
-    flat = [] if task.kind == "ranking" else np.flatnonzero(fitted.head.slope_C <= 0).tolist()
-    shown = display_names(task, own.classes) or own.classes
-    untold = [shown[c] for c in flat]
-    made_by = bench.made_by(spec, version)
-    used = "" if "model" not in made_by or model else bench.catalog.version(version).name
-    probe = Probe(
-        task.name,
-        fitted.head,
-        spec,
-        made_by,
-        display_names(task, own.classes),
-        plain(measured),
-        used,
-    )
+    check_model(model, [bench.spec(contender)])
+    made = fit_probe(bench, own, contender)
+    probe, run = made.probe, made.run
     probe.save(probes / task.name)
     if json:
         print_json(
             {
                 "probe": str(probes / task.name),
                 **probe.measured,
-                "not_told_apart": untold,
+                "not_told_apart": made.untold,
                 **about_labels(own),
             }
         )
         return
-    value, span = cells(interval)
+    value, span = cells(made.interval)
     say(
         f"{task.name}: {run.metric} {value} ({span}), chance {run.chance:.3f}; "
-        f"{measured_on(own, int(measured['groups']))}"
+        f"{measured_on(own, probe.measured['groups'])}"
     )
-    if interval.low <= run.chance:
+    if made.interval.low <= run.chance:
         say("it is not shown to be better than chance")
-    if untold:
-        say(f"the same for every clip, for want of anything to tell by: {', '.join(untold)}")
+    if made.untold:
+        names = ", ".join(made.untold)
+        say(f"the same for every clip, for want of anything to tell by: {names}")
     if before is not None:
         was = number(before.measured.get("value"))
         say(f"it replaces one on {spec_text(before.spec)} ({before.measured.get('metric')} {was})")
-    say(f"fitted on {counted(int(measured['fitted_on']), 'clip')}: probe in {probes / task.name}")
+    say(f"fitted on {counted(probe.measured['fitted_on'], 'clip')}: probe in {probes / task.name}")
     folder = "" if probes == PROBES else f" --probes {shlex.quote(str(probes))}"
     say(f"next: mediafm probe apply {task.name}{folder} --out {task.name}.parquet")
 
