@@ -53,6 +53,10 @@ def test_the_demo_and_what_it_says_to_go_on_with(tmp_path):
             assert "<script" in client.get("/").text
             [title, *_] = client.get("/api/titles").raise_for_status().json()["items"]
             # The page is complete: tags and arcs come from the probes that the demo fitted.
-            for what in ("tags", "arc"):
-                answer = client.get(f"/api/titles/{title['title_id']}/{what}").raise_for_status()
-                assert "clip-tone" in answer.json()["by"]
+            title_id = title["title_id"]
+            arc = client.get(f"/api/titles/{title_id}/arc").raise_for_status().json()
+            assert arc["by"] == ["clip-tone"]
+            tags = client.get(f"/api/titles/{title_id}/tags").raise_for_status().json()
+            assert {"ad-relevancy", "clip-genre", "clip-tone"} <= {*tags["by"]}
+            names = {name for found in tags["found"] for name in found["names"]}
+            assert names and not [name for name in names if name.isdigit()]

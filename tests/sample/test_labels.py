@@ -10,6 +10,7 @@ import pytest
 
 from mediafm.errors import MediaFMError
 from mediafm.media.sidecars import find_media
+from mediafm.probes.iab import load_taxonomy
 from mediafm.sample import generate, labels
 from mediafm.sample.labels import (
     TASKS,
@@ -25,7 +26,8 @@ from mediafm.sample.story import plan_title
 from mediafm.sample.titles import ENTRIES
 from mediafm.sample.truth import truth_of
 
-FILES = [*(f"{task}.csv" for task in TASKS), "popularity.csv", "ceiling.json"]
+TABLES = [*(f"{task}.csv" for task in TASKS), "popularity.csv"]
+FILES = [*TABLES, "taxonomy.tsv", "ceiling.json"]
 
 
 def _titles(count=10, seed=0, seconds=None):
@@ -50,7 +52,7 @@ def test_spans_meet_true_shot_boundaries_inside_one_scene(tmp_path, count, seed,
     titles = _titles(count, seed, seconds)
     assert [path.name for path in write_labels(tmp_path, titles, seed)] == FILES
     truths = dict(titles)
-    for name in FILES[:-1]:
+    for name in TABLES:
         rows = _rows(tmp_path / name)
         assert {row["title_id"] for row in rows} == set(truths)
         for row in rows:
@@ -111,19 +113,26 @@ def test_clip_worthiness_is_about_one_to_three_per_title():
                 assert own.sum() == 5 and len(own) == 20
 
 
-def test_ids_exist_in_the_taxonomy(shared):
-    with (shared / "data" / "iab-content-taxonomy-3.1.tsv").open(encoding="utf-8") as file:
-        names = {row[0]: row[2].strip() for row in csv.reader(file, delimiter="\t") if row}
-    assert {ad: names[ad] for ad in TASKS["ads"][2]} == {
-        "153": "Historic Site and Landmark Tours",
-        "160": "Parks & Nature",
-        "188": "Dating",
-        "216": "Cooking",
-        "218": "Dining Out",
-        "227": "Running and Jogging",
-        "473": "Shopping",
-        "530": "Sailing",
+def test_every_ad_has_a_name_in_the_taxonomy_beside_it(written):
+    taxonomy = load_taxonomy(written / "taxonomy.tsv")
+    assert {taxonomy.name(ad) for ad in TASKS["ads"][2]} == {
+        "Historic Site and Landmark Tours",
+        "Parks & Nature",
+        "Dating",
+        "Cooking",
+        "Dining Out",
+        "Running and Jogging",
+        "Shopping",
+        "Sailing",
     }
+    assert taxonomy.path("227") == "Healthy Living > Fitness and Exercise > Running and Jogging"
+    assert taxonomy.parent("227") == "225"
+
+
+def test_the_taxonomy_says_what_the_published_one_says(written, shared):
+    published = load_taxonomy(shared / "data" / "iab-content-taxonomy-3.1.tsv").categories
+    ours = load_taxonomy(written / "taxonomy.tsv").categories
+    assert ours == {own: published[own] for own in ours}
 
 
 @pytest.mark.parametrize("seconds", [None, 8])
@@ -210,7 +219,8 @@ def test_labels_depend_on_seed_and_title_alone(tmp_path):
     few = write_labels(tmp_path / "a", _titles(4), 0)
     many = write_labels(tmp_path / "b", _titles(6), 0)
     other = write_labels(tmp_path / "c", _titles(4, seed=1), 1)
-    for a, b, c in zip(few[:-1], many[:-1], other[:-1], strict=True):
+    tables = slice(len(TABLES))
+    for a, b, c in zip(few[tables], many[tables], other[tables], strict=True):
         assert b.read_bytes().startswith(a.read_bytes())
         assert a.read_bytes() != c.read_bytes()
     write_labels(tmp_path / "d", _titles(4), 0)
@@ -225,7 +235,7 @@ def test_labels_are_kept_until_settings_differ_or_one_is_missing(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in files} == before
     texts = {path: path.read_bytes() for path in files}
     write_labels(tmp_path, _titles(3), 0)
-    assert all(path.read_bytes() != texts[path] for path in files)
+    assert all((p.read_bytes() == texts[p]) == (p.name == "taxonomy.tsv") for p in files)
     (tmp_path / "ads.csv").unlink()
     write_labels(tmp_path, _titles(2), 0)
     assert {path: path.read_bytes() for path in files} == texts

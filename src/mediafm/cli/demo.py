@@ -112,7 +112,8 @@ def _probes(
             continue  # of what people choose
         # Seven series are too few to hold whole ones out: other episodes of theirs are seen.
         split = replace(task.split, by="title", folds=5)
-        tasks.append(task.replace(labels=labels / task.labels.name, split=split))
+        names = labels / "taxonomy.tsv" if task.name == "ad-relevancy" else task.taxonomy
+        tasks.append(task.replace(labels=labels / task.labels.name, split=split, taxonomy=names))
     bench = Bench(catalog, out / "measured", progress=progress)
     contenders = [
         Contender("concatenated", "concatenated", role="joined"),

@@ -12,7 +12,7 @@ by ``|``. An empty value means: judged, and nothing applies.
     The same clips; the genres of their title, merged so that each belongs to several series.
 ``ads.csv`` (``ad``)
     The same clips; ids of the IAB Content Taxonomy 3.1 by place, tone and action. Places of one
-    series (classroom, space ship, planet, stage) call for none.
+    series (classroom, space ship, planet, stage) call for none. ``taxonomy.tsv`` names the ids.
 ``boundaries.csv`` (``segment_boundary``)
     Every shot; 1 where a scene begins, except the first.
 ``clips.csv`` (``worthy``)
@@ -53,6 +53,7 @@ from numpy.typing import NDArray
 from mediafm.errors import MediaFMError, describe_os_error
 from mediafm.files import write_whole
 from mediafm.fingerprint import fingerprint
+from mediafm.sample.taxonomy import taxonomy_tsv
 from mediafm.sample.truth import TrueScene, TrueShot, Truth
 
 Rng = np.random.Generator
@@ -202,7 +203,8 @@ def write_labels(folder: Path, titles: Sequence[Title], seed: int) -> list[Path]
     """
     films = [[name, truth.settings] for name, truth in titles]
     settings = fingerprint({"format": FORMAT, "seed": seed, "titles": films})
-    files = [*(folder / f"{task}.csv" for task in (*TASKS, "popularity")), folder / "ceiling.json"]
+    names = [*(f"{task}.csv" for task in (*TASKS, "popularity")), "taxonomy.tsv", "ceiling.json"]
+    files = [folder / name for name in names]
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         made = json.loads(files[-1].read_bytes())["settings"]
         if made == settings and all(path.is_file() for path in files):
@@ -210,7 +212,8 @@ def write_labels(folder: Path, titles: Sequence[Title], seed: int) -> list[Path]
     judged, policies = judge(titles, seed), plan_policies(titles, seed)
     found = ceilings(judged, policies, seed)
     report = {"settings": settings, "seed": seed, "titles": len(titles), **found}
-    texts = [*map(_answers, judged), _log(policies, seed), json.dumps(report, indent=1) + "\n"]
+    told = json.dumps(report, indent=1) + "\n"
+    texts = [*map(_answers, judged), _log(policies, seed), taxonomy_tsv(), told]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files[-1].unlink(missing_ok=True)  # it vouches for the others
