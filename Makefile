@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 MEDIA ?=
 
+# Tests start hundreds of processes: without bytecode each of them would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-all lint format bench clean
 
 demo: $(READY)  ## from films to a picture; MEDIA=/path/to/films for your own

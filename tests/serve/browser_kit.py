@@ -2,11 +2,12 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 SIZES = {"1280": (1280, 800), "1920": (1920, 1080), "phone": (390, 844)}
 
@@ -51,6 +52,33 @@ def watched(
     finally:
         context.close()
     assert not wrong, "\n".join(wrong)
+
+
+def held(page: Page, pattern: str | Callable[[str], bool]) -> Callable[[], Route]:
+    """Holds the first answer to an address back; gives what waits for it to be asked for."""
+    waiting: list[Route] = []
+    lock = threading.Lock()
+
+    def hold(route: Route) -> None:
+        with lock:
+            first = not waiting
+            waiting.append(route)
+        if not first:
+            route.continue_()
+
+    page.route(pattern, hold)
+
+    def asked() -> Route:
+        while not waiting:
+            page.wait_for_timeout(20)
+        return waiting[0]
+
+    return asked
+
+
+def forgiven(page: Page, text: str) -> None:
+    """Lets go what the browser itself says in the console of what a test made fail."""
+    page.wrong[:] = [one for one in page.wrong if text not in one]
 
 
 def keep_picture(page: Page, name: str) -> None:

@@ -9,6 +9,8 @@ from serve_kit import get, serving
 
 import synthetic
 
+pytestmark = pytest.mark.slow  # the ways that people take are in test_page.py
+
 WORD = "Donaudampfschifffahrtsgesellschaft" * 8
 
 

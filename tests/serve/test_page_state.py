@@ -1,11 +1,12 @@
 """What the page keeps, and what it lets go: answers out of order, addresses, focus, places."""
 
 import re
-import threading
 
 import pytest
-from browser_kit import watched
+from browser_kit import forgiven, held, watched
 from playwright.sync_api import expect
+
+pytestmark = pytest.mark.slow  # the ways that people take are in test_page.py
 
 T = "title-000"
 FOCUSED = "() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.id"
@@ -24,34 +25,8 @@ def title(page):
     return page
 
 
-def held(page, pattern):
-    """Holds the first answer to an address back; gives what waits for it to be asked for."""
-    waiting, lock = [], threading.Lock()
-
-    def hold(route):
-        with lock:
-            first = not waiting
-            waiting.append(route)
-        if not first:
-            route.continue_()
-
-    page.route(pattern, hold)
-
-    def asked():
-        while not waiting:
-            page.wait_for_timeout(20)
-        return waiting[0]
-
-    return asked
-
-
 def failing(page, pattern):
     page.route(pattern, lambda route: route.fulfill(status=503, json={"error": "no disk"}))
-
-
-def forgiven(page, text):
-    """What the browser itself says in the console of what a test made fail."""
-    page.wrong[:] = [one for one in page.wrong if text not in one]
 
 
 # ---- addresses
@@ -367,6 +342,6 @@ def test_titles_that_cannot_be_loaded_say_so_where_it_is_seen(page):
 def test_an_address_that_is_none_says_so_in_the_page(page):
     page.goto("/titels/title-000")
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()
-    page.wrong[:] = [one for one in page.wrong if "404" not in one]
+    forgiven(page, "404")
     page.get_by_role("link", name="To the catalog").click()
     expect(page.locator(".title-card").first).to_be_visible()

@@ -5,7 +5,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from browser_kit import timecode, watched
+from browser_kit import forgiven, timecode, watched
 from playwright.sync_api import expect
 
 from mediafm.catalog import Catalog
@@ -50,7 +50,7 @@ def shown(page):
 
 def failing(page):
     """What the browser says of answers that are errors is meant here."""
-    page.wrong[:] = [one for one in page.wrong if "Failed to load resource" not in one]
+    forgiven(page, "Failed to load resource")
 
 
 # ---- frames
