@@ -39,13 +39,13 @@ from mediafm.cli.probing import (
     named,
     number,
     open_bench,
-    plain,
     show_judgements,
     show_labels,
     show_skipped,
     signed,
 )
 from mediafm.errors import MediaFMError, describe_os_error
+from mediafm.strict_json import without_nan
 
 if TYPE_CHECKING:
     from mediafm.probes.artifact import Probe
@@ -173,7 +173,7 @@ def evaluate(
             )
     if json:
         labelled = {task: about_labels(own) for task, own in study.labels.items()}
-        print_json({"measured": plain(found), "labels": labelled, "skipped": study.skipped})
+        print_json({"measured": without_nan(found), "labels": labelled, "skipped": study.skipped})
     else:
         show_skipped(study.skipped)
     if study.skipped:

@@ -12,6 +12,7 @@ import typer
 
 from mediafm.cli.output import print_table, reporter, say
 from mediafm.errors import MediaFMError
+from mediafm.strict_json import without_nan
 
 if TYPE_CHECKING:
     from mediafm.probes.bench import Bench
@@ -156,19 +157,10 @@ def signed(interval: Interval | None) -> str:
     return f"{interval.value:+.3f} ({interval.low:+.3f} .. {interval.high:+.3f})"
 
 
-def plain(value: Any) -> Any:
-    """The value as JSON says it: no NaN."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def judgements(found: Sequence[Judgement], study: Study) -> dict[str, Any]:
     """What :func:`show_judgements` prints, for JSON."""
     return {
-        "tasks": plain([asdict(j) | {"outcome": j.outcome} for j in found]),
+        "tasks": without_nan([asdict(j) | {"outcome": j.outcome} for j in found]),
         "labels": {task: about_labels(own) for task, own in study.labels.items()},
         "skipped": study.skipped,
     }

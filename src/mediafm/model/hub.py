@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +19,7 @@ from mediafm.errors import ModelError, describe_os_error
 from mediafm.files import write_whole
 from mediafm.model.card import model_card
 from mediafm.model.config import ModelConfig
+from mediafm.strict_json import without_nan
 
 WEIGHTS, CONFIG, TRAINING, CARD = "model.safetensors", "config.json", "training.json", "README.md"
 PICKLES = ("pytorch_model.bin", "model.bin", "model.pt", "model.pth", "checkpoint.pt")
@@ -204,15 +204,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def to_json(values: Any) -> bytes:
     """Writes JSON for people: indented, keys as given, and no NaN, which is not JSON."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {str(k): plain(v) for k, v in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(v) for v in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return (json.dumps(plain(values), indent=2, allow_nan=False) + "\n").encode()
+    return (json.dumps(without_nan(values), indent=2, allow_nan=False) + "\n").encode()
 
 
 def tensors_fingerprint(tensors: Mapping[str, Tensor]) -> str:

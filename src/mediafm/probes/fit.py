@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from mediafm.probes.iab import display_names
 from mediafm.probes.labels import LabelSet
 from mediafm.probes.metrics import METRICS
 from mediafm.probes.study import Contender
+from mediafm.strict_json import without_nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,7 @@ def fit_probe(bench: Bench, labels: LabelSet, contender: Contender) -> Fitted:
         spec,
         made_by,
         display_names(task, labels.classes),
-        {name: None if _undefined(value) else value for name, value in measured.items()},
+        without_nan(measured),
         bench.catalog.version(version).name if of_version else "",
     )
     return Fitted(probe, run, interval)
-
-
-def _undefined(value: object) -> bool:
-    """Whether it is a number that JSON does not have."""
-    return isinstance(value, float) and not math.isfinite(value)

@@ -30,7 +30,6 @@ them; in ``curve`` they are the lowest and highest draw. No number is NaN: null 
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ from typing import Any
 from mediafm.probes.summary import Comparison, TaskSummary
 from mediafm.report.probes import words
 from mediafm.report.probes.material import Material
+from mediafm.strict_json import without_nan
 from mediafm.timeline import US
 
 FORMAT = 1
@@ -81,7 +81,7 @@ def payload(material: Material) -> dict[str, Any]:
         "skipped": list(material.skipped),
         "tasks": [_task(material, task) for task in material.tasks],
     }
-    plain: dict[str, Any] = _plain(found)
+    plain: dict[str, Any] = without_nan(found)
     return plain
 
 
@@ -162,11 +162,3 @@ def _comparison(found: Comparison) -> dict[str, Any]:
         "p_above": found.p_above,
         "outcome": found.outcome,
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
