@@ -69,9 +69,11 @@ def held(page: Page, pattern: str | Callable[[str], bool]) -> Callable[[], Route
     page.route(pattern, hold)
 
     def asked() -> Route:
-        while not waiting:
+        for _ in range(750):  # 15 s
+            if waiting:
+                return waiting[0]
             page.wait_for_timeout(20)
-        return waiting[0]
+        raise AssertionError(f"nothing asked for {pattern}")
 
     return asked
 
