@@ -93,6 +93,8 @@ def test_a_probe_that_cannot_be_used_is_not_called_missing(mixed, tmp_path):
         suggest_breaks(catalog, "t0", probes=damaged, exclude=["glad"])
     tags = suggest_tags(catalog, "t0", probes=damaged)
     assert any("probe 'clip-tone' is not used" in note for note in tags.notes)
+    [why] = [note for note in find_arc(catalog, "t0", probes=damaged).notes if "clip-tone" in note]
+    assert why.startswith("probe 'clip-tone' is not used: is damaged") and "by pace" in why
     with pytest.raises(MediaFMError, match="probe 'clip-tone' is not used"):
         suggest_tags(catalog, "t0", only=["clip-tone"], probes=damaged)
 

@@ -119,5 +119,9 @@ class FittedProbes:
 
 
 def noted(probes: FittedProbes | None, notes: Sequence[str]) -> tuple[str, ...]:
-    """Notes of a suggestion, after those of the probes that could not be used."""
-    return tuple(dict.fromkeys((*(probes.notes if probes is not None else ()), *notes)))
+    """Notes of a suggestion, after those of the probes that could not be used.
+
+    A note that goes on from another one stands for both.
+    """
+    said = dict.fromkeys((*(probes.notes if probes is not None else ()), *notes))
+    return tuple(one for one in said if not any(o != one and o.startswith(one) for o in said))
