@@ -57,7 +57,9 @@ def server(arguments: Sequence[str], folder: Path, **variables: str) -> Iterator
     finally:
         started.send_signal(signal.SIGINT)
         try:
-            found.rest, _ = started.communicate(timeout=_LIMIT)
+            started.wait(_LIMIT)
         finally:
             started.kill()
+            with started.stdout:  # communicate() would miss what came together with the line
+                found.rest = started.stdout.read()
     assert started.returncode == 0
