@@ -116,6 +116,8 @@ def describe_os_error(error: OSError) -> str:
         errno.EPERM: "not permitted",
         errno.ENOENT: "no such file or folder",
         errno.EISDIR: "it is a folder",
+        errno.EEXIST: "a file of that name is there already",
+        errno.ENOTDIR: "a part of the path is a file, not a folder",
         errno.EIO: "the disk reports a read or write error",
         errno.EFBIG: "the file would grow over the allowed size",
     }

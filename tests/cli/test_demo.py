@@ -10,6 +10,20 @@ import pytest
 from cli_kit import MEDIAFM, server
 from PIL import Image
 
+from mediafm.cli.main import main
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "empty"), (b"not a film", "no media file")])
+def test_films_of_which_none_can_be_read(tmp_path, capsys, content, words):
+    """It ends where it has nothing to go on with, and the last line says why."""
+    film = tmp_path / "film.mp4"
+    film.write_bytes(content)
+    assert main(["demo", str(film), "--out", str(tmp_path / "demo")]) == 1
+    shown = capsys.readouterr()
+    last = shown.out.splitlines()[-1]
+    assert last.startswith(f"failed: {film}: ") and words in last
+    assert "pretrain" not in shown.out + shown.err
+
 
 def run(arguments, folder, **variables):
     done = subprocess.run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from mediafm.cli.output import print_table, reporter, say
 from mediafm.fingerprint import fingerprint
 from mediafm.progress import Progress
 from mediafm.timeline import format_time
+
+if TYPE_CHECKING:
+    from mediafm.ingest import IngestReport
 
 EXAMPLES = 3
 HITS = 5
@@ -46,6 +49,8 @@ def demo(
     report = ingest(films, place, progress=progress)
     say(f"     {report.summary()}")
     catalog = Catalog.open(place)
+    if not catalog.titles():  # nothing to go on with: why is the last thing that is said
+        _finish(report)
     ingests = sorted(title.ingest_id for title in catalog.titles())
     model = out / f"model-{fingerprint(ingests)[:8]}"
     say(f"2/{last}  pretrain a small model -> {model}")
@@ -78,6 +83,11 @@ def demo(
     say(f"  {program} plot {shlex.quote(title)}")
     if media is None:
         say("  make demo MEDIA=/path/to/your/films")
+    _finish(report)
+
+
+def _finish(report: IngestReport) -> None:
+    """Says which films are missing; fails if one is."""
     for outcome in report.failed:
         say(f"failed: {outcome.reason}")
     if report.failed:
