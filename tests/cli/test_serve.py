@@ -48,6 +48,12 @@ def test_it_says_where_and_serves_until_ctrl_c(folder):
     assert ours.rest.strip() in ("", "stopped")
 
 
+def test_probes_that_are_not_there_yet_are_said(folder):
+    with server([MEDIAFM, "serve", "--cache", "cache", "--probes", "nowhere"], folder) as ours:
+        assert httpx.get(f"{ours.url}/api/titles").status_code == 200
+    assert "nowhere: no such folder" in ours.rest
+
+
 @pytest.mark.parametrize("by", ["environment", "file"])
 def test_elsewhere_only_with_the_token_which_it_never_prints(folder, by):
     command = [MEDIAFM, "serve", "--cache", "cache", "--host", "0.0.0.0"]

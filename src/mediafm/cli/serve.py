@@ -94,6 +94,8 @@ def _serve(cache: Path | None, options: dict[str, Any]) -> None:
     address = f"http://{shown}:{bound.getsockname()[1]}"
     titles = len(app.state.library.view().titles)
     say(f"{address}  {titles} titles; Ctrl-C ends it")
+    if settings.probes != PROBES and not settings.probes.exists():  # it may come later
+        say(f"note: {settings.probes}: no such folder; no probe is used until there is one")
     uvicorn.Server(config).run(sockets=[bound])
 
 
