@@ -25,6 +25,16 @@ def test_films_of_which_none_can_be_read(tmp_path, capsys, content, words):
     assert "pretrain" not in shown.out + shown.err
 
 
+def test_a_file_where_its_folder_should_be_is_kept(tmp_path, capsys):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    for out in (notes, notes / "demo"):
+        assert main(["demo", "--out", str(out)]) == 1
+        shown = capsys.readouterr().err
+        assert shown.startswith(f"error: {out}: ") and "file" in shown and shown.count("\n") == 1
+    assert notes.read_text() == "mine"
+
+
 def run(arguments, folder, **variables):
     done = subprocess.run(
         arguments,
