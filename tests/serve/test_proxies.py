@@ -1,5 +1,6 @@
 """Proxies are made once, whole or not at all, and kept while there is room."""
 
+import contextlib
 import errno
 import os
 import threading
@@ -87,6 +88,7 @@ def test_a_proxy_is_made_once(keep, source, monkeypatch):
     file, kind = held.open(key, "film")
     with file:
         assert (file.name, kind) == ("film.mp4", "video/mp4")
+    held.close()  # a proxy is there before who made it lets the folder go
     assert sorted(path.name for path in held.folder.iterdir()) == ["aa-1.mp4"]
 
 
@@ -251,6 +253,23 @@ def test_what_was_just_played_stays(keep, source):
     make(held, "bb-2", source)
     make(held, "cc-3", source)
     assert {path.stem for path in held.folder.glob("*.mp4")} == {"aa-1", "cc-3"}
+
+
+def test_what_was_played_at_once_stays(keep, source, monkeypatch):
+    """The page asks as soon as the proxy is there, and its maker may not be through then."""
+    plain, held = proxies.whole_file, keep(most=1)
+
+    @contextlib.contextmanager
+    def played_at_once(path):
+        with plain(path) as part:
+            yield part
+        held.open(path.stem, "film")[0].close()
+
+    monkeypatch.setattr(proxies, "whole_file", played_at_once)
+    make(held, "aa-1", source)
+    monkeypatch.setattr(proxies, "whole_file", plain)
+    make(held, "bb-2", source)
+    assert held.status("aa-1").state == "ready"
 
 
 def test_the_end_of_the_server_ends_the_work(keep, source, monkeypatch):

@@ -271,10 +271,11 @@ class Proxies:
                     raise NotNowError("was written meanwhile", where=source.name, do="ask again")
                 self._make_room(work.seek(0, os.SEEK_END))
                 path = self.folder / f"{making.key}{_SUFFIXES[0 if moving else 1]}"
-                with whole_file(path) as part, part.open("xb") as file:
-                    index_first(cast(BinaryIO, work), file)
-                now = time.time_ns()
-                os.utime(path, ns=(now, now))  # as one that was never played
+                with whole_file(path) as part:
+                    with part.open("xb") as file:
+                        index_first(cast(BinaryIO, work), file)
+                    now = time.time_ns()
+                    os.utime(part, ns=(now, now))  # never played; it may be once it has its name
 
     @contextlib.contextmanager
     def _alone(self, *, wait: bool = True) -> Iterator[None]:
