@@ -9,7 +9,8 @@ from mediafm.encoders.api.text import ApiText
 from mediafm.encoders.base import EncoderInfo
 
 KEY = "sk-proj-Zq7SECRETSECRETSECRET9xW"
-QUICK = Patience(connect=5.0, read=5.0, first=0.02, longest=0.05, outage=1.0, damaged=3)
+QUICK = Patience(first=0.02, longest=0.05, outage=60.0, damaged=3)
+ENDLESS = Patience(read=3600, first=3600, longest=3600, outage=1e6)
 TEXTS = ["The door opens.", "Wer ist da?", "¿Quién?", "♪", "a\nb"]
 
 

@@ -58,6 +58,27 @@ def changed(change: Callable[[dict[str, Any]], Any]) -> Step:
     return step
 
 
+def after(event: threading.Event, reply: Reply) -> Step:
+    """An answer that is held back until something has happened."""
+
+    def step(seen: Seen, right: dict[str, Any]) -> Reply:
+        assert event.wait(20), "what the answer was held back for did not happen"
+        return reply
+
+    return step
+
+
+def all_at_once(count: int, reply: Reply) -> Step:
+    """An answer that is held back until so many requests are there."""
+    there = threading.Barrier(count)
+
+    def step(seen: Seen, right: dict[str, Any]) -> Reply:
+        there.wait(20)
+        return reply
+
+    return step
+
+
 def refusal(status: int, message: str = "", code: str = "", **headers: str) -> Reply:
     """A refusal in OpenAI's shape; ``_`` in the names of headers stands for ``-``."""
     error = {"error": {"message": message, "type": code or "error", "code": code or None}}

@@ -1,4 +1,3 @@
-import time
 import warnings
 
 import pytest
@@ -77,12 +76,10 @@ def test_portrait_video_and_damaged_keyframes(catalog, add, tmp_path, monkeypatc
         assert path.exists()
 
 
-def test_a_long_title_stays_bounded_in_time_and_size(catalog, add, embed, tmp_path):
+def test_a_long_title_stays_bounded_in_size(catalog, add, embed, tmp_path):
     add(shots=1500, cues=[f"line {i}" for i in range(900)])
     embed("film")
-    started = time.monotonic()
     png, page = plot(catalog, "film", tmp_path / "long")
-    assert time.monotonic() - started < 20  # some 4 s on two cores
     assert size_of(png)[0] == 1800
     assert page.stat().st_size < 10_000_000
 
