@@ -216,10 +216,13 @@ def test_waiting_is_measured():
     with Loader(Counting(1, 0.1), plan_of()) as loader:
         list(itertools.islice(loader, 5))
         assert loader.waited > 0.3
-    with Loader(Counting(2), plan_of()) as loader:
-        for _ in itertools.islice(loader, 5):
-            time.sleep(0.02)
-        assert loader.waited < 0.2
+    waits = []
+    for _ in range(5):  # a busy machine may keep a reader from its work
+        with Loader(Counting(2), plan_of()) as loader:
+            for _ in itertools.islice(loader, 5):
+                time.sleep(0.02)
+            waits.append(loader.waited)
+    assert min(waits) < 0.1
 
 
 def readers():

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import uvicorn
+from fastapi import FastAPI
 
 from mediafm.serve import Settings, create_app
 
@@ -24,17 +25,20 @@ class Served:
     Args:
         url: Where.
         settings: What it was told.
+        app: The application in it.
     """
 
     url: str
     settings: Settings
+    app: FastAPI
 
 
 @contextlib.contextmanager
 def serving(settings: Settings) -> Iterator[Served]:
     """Runs a server in a thread, on a free port."""
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=0, log_level="warning", access_log=False,
+        app, host="127.0.0.1", port=0, log_level="warning", access_log=False,
         timeout_graceful_shutdown=1,
     )  # fmt: skip
     socket = config.bind_socket()
@@ -46,7 +50,7 @@ def serving(settings: Settings) -> Iterator[Served]:
         time.sleep(0.02)
     port = socket.getsockname()[1]
     try:
-        yield Served(f"http://127.0.0.1:{port}", dataclasses.replace(settings, port=port))
+        yield Served(f"http://127.0.0.1:{port}", dataclasses.replace(settings, port=port), app)
     finally:
         server.should_exit = True
         thread.join(10)

@@ -47,6 +47,10 @@ def until(true):
         time.sleep(0.02)
 
 
+def in_line(served):
+    return served.app.state.turns.statistics().tasks_waiting
+
+
 def asking(url, query, answers):
     """Asks in a thread."""
 
@@ -64,8 +68,8 @@ def test_who_asks_for_much_waits_in_line_and_nobody_else_does(settings, gate, on
         threads = []
         for number, query in enumerate(("kettle", "rope", "light")):
             threads.append(asking(served.url, query, answers))
-            until(lambda: gate.begun)
-            time.sleep(0.2 * (number > 0))  # they come one after another
+            # They come one after another.
+            until(lambda n=number: len(gate.begun) == 1 and in_line(served) == n)
         assert httpx.get(f"{served.url}/api/titles").status_code == 200
         assert gate.begun == ["kettle"]
         gate.open.set()
@@ -81,9 +85,10 @@ def test_nothing_is_worked_out_for_those_who_went_away(settings, gate, one_turn)
         first = asking(served.url, "kettle", answers)
         until(lambda: gate.begun)
         with pytest.raises(httpx.ReadTimeout):
-            httpx.get(served.url + SEARCH.format("rope"), timeout=0.5)
+            httpx.get(served.url + SEARCH.format("rope"), timeout=httpx.Timeout(30, read=1))
         last = asking(served.url, "light", answers)
-        time.sleep(0.3)
+        until(lambda: in_line(served) == 2)
+        time.sleep(0.3)  # the server has read that the first of them left
         gate.open.set()
         first.join(30)
         last.join(30)
