@@ -54,6 +54,15 @@ def watched(
     assert not wrong, "\n".join(wrong)
 
 
+def until(page: Page, true: Callable[[], bool]) -> None:
+    """Waits for what a page comes to."""
+    for _ in range(750):  # 15 s
+        if true():
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError("it did not come to that")
+
+
 def held(page: Page, pattern: str | Callable[[str], bool]) -> Callable[[], Route]:
     """Holds the first answer to an address back; gives what waits for it to be asked for."""
     waiting: list[Route] = []
@@ -69,11 +78,8 @@ def held(page: Page, pattern: str | Callable[[str], bool]) -> Callable[[], Route
     page.route(pattern, hold)
 
     def asked() -> Route:
-        for _ in range(750):  # 15 s
-            if waiting:
-                return waiting[0]
-            page.wait_for_timeout(20)
-        raise AssertionError(f"nothing asked for {pattern}")
+        until(page, lambda: bool(waiting))
+        return waiting[0]
 
     return asked
 

@@ -6,7 +6,7 @@ import re
 from urllib.parse import unquote
 
 import pytest
-from browser_kit import settled, watched
+from browser_kit import settled, until, watched
 from playwright.sync_api import expect
 from serve_kit import serving
 
@@ -133,4 +133,4 @@ def test_a_map_is_opened_where_it_was_left(page, what):
         expect(page.get_by_text("for “kettle”")).to_be_visible()
     page.wait_for_timeout(600)  # the address is written a moment later
     if what != "at=nonsense":
-        assert what in unquote(page.url)
+        until(page, lambda: what in unquote(page.url))

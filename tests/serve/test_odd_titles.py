@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from browser_kit import SIZES, settled, timecode, watched
+from browser_kit import SIZES, settled, timecode, until, watched
 from playwright.sync_api import expect
 from serve_kit import get, serving
 
@@ -95,9 +95,9 @@ def test_the_end_is_the_last_frame(browser, served, client):
         page.keyboard.press("ArrowLeft")
         assert timecode(page) < last
         page.keyboard.press("l")  # to the end, where it stops
-        page.wait_for_timeout(600)
-        assert timecode(page) == last
+        until(page, lambda: timecode(page) == last)
         expect(page.get_by_role("button", name="Play (Space)")).to_be_visible()
+        assert timecode(page) == last
 
 
 def test_show_all_keeps_the_focus(browser, odd):

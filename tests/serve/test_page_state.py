@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from browser_kit import forgiven, held, watched
+from browser_kit import forgiven, held, timecode, until, watched
 from playwright.sync_api import expect
+from serve_kit import serving
 
 pytestmark = pytest.mark.slow  # the ways that people take are in test_page.py
 
@@ -18,11 +19,22 @@ def page(browser, served):
         yield page
 
 
-@pytest.fixture
-def title(page):
+def at_a_film(page):
     page.goto(f"/titles/{T}?t=20000000")
     page.wait_for_function("() => document.querySelector('video')?.readyState >= 2")
     return page
+
+
+@pytest.fixture
+def title(page):
+    return at_a_film(page)
+
+
+@pytest.fixture
+def fresh(browser, settings):
+    """The title where nobody has answered anything."""
+    with serving(settings) as served, watched(browser, served.url) as page:
+        yield at_a_film(page)
 
 
 def failing(page, pattern):
@@ -141,7 +153,7 @@ def test_back_and_reload_lead_to_where_it_was_read(page):
     page.goto("/")
     page.locator(".title-card").nth(5).wait_for()
     page.evaluate("window.scrollTo(0, 300)")
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(300)  # a place is written down a moment later
     y = page.evaluate("scrollY")
     assert y > 50
     page.evaluate("document.querySelectorAll('.title-card a')[5].click()")
@@ -228,23 +240,23 @@ def test_a_late_panel_does_not_take_the_place_of_another(title):
     expect(panel.locator(".suggestion")).to_have_count(count)
 
 
-def test_an_answer_that_is_not_kept_takes_no_other_with_it(title):
-    title.get_by_role("tab", name="Suggestions").click()
-    panel = title.get_by_role("tabpanel", name="Suggestions")
+def test_an_answer_that_is_not_kept_takes_no_other_with_it(fresh):
+    fresh.get_by_role("tab", name="Suggestions").click()
+    panel = fresh.get_by_role("tabpanel", name="Suggestions")
     panel.get_by_role("button", name="Accept: clip 1,").wait_for()
     waiting = []
-    title.route("**/api/answers", lambda r: waiting.append(r) if not waiting else r.continue_())
+    fresh.route("**/api/answers", lambda r: waiting.append(r) if not waiting else r.continue_())
     panel.get_by_role("button", name="Accept: clip 1,").click()
-    title.wait_for_function("() => document.querySelector('.said')?.textContent === 'Accepted…'")
-    with title.expect_response("**/api/answers"):
+    fresh.wait_for_function("() => document.querySelector('.said')?.textContent === 'Accepted…'")
+    with fresh.expect_response("**/api/answers"):
         panel.get_by_role("button", name="Reject: clip 2,").click()
     second = panel.locator(".suggestion").nth(1)
     expect(second.locator(".said")).to_have_text("Rejected")
     waiting[0].fulfill(status=503, json={"error": "no disk"})
-    expect(title.get_by_text("Not kept: no disk")).to_be_visible()
+    expect(fresh.get_by_text("Not kept: no disk")).to_be_visible()
     expect(second.locator(".said")).to_have_text("Rejected")
     expect(panel.locator(".suggestion").first.locator(".said")).to_have_count(0)
-    forgiven(title, "503")
+    forgiven(fresh, "503")
 
 
 def test_who_answers_by_keyboard_stays_where_they_are(title):
@@ -296,8 +308,9 @@ def test_leaving_the_editor_leads_back_to_its_button(title):
 def test_a_clip_keeps_its_name_and_the_focus_when_it_moves(title):
     for _ in range(3):
         title.keyboard.press("b")
+        before = timecode(title)
         title.keyboard.press("ArrowDown")
-        title.wait_for_timeout(100)
+        until(title, lambda before=before: timecode(title) > before)
     title.get_by_role("button", name="Basket, 3 clips").click()
     drawer = title.get_by_role("complementary", name="Basket")
     name = drawer.get_by_role("textbox", name="Name of clip 1")
